@@ -17,18 +17,17 @@
     ├── ServiceFull               RESOURCE_EXHAUSTED · FULL            every slot is taken
     ├── NotReady                  UNAVAILABLE · NOT_READY              loading its model
     ├── Draining                  UNAVAILABLE · DRAINING               takes no new session
-    ├── LmDown                    UNAVAILABLE · LM_DOWN                the LM service is gone or frozen
-    ├── CodecDown                 UNAVAILABLE · CODEC_DOWN             the codec service is gone or frozen
+    ├── LmDown                    UNAVAILABLE · LM_DOWN                the LM is gone or frozen
+    ├── CodecDown                 UNAVAILABLE · CODEC_DOWN             the codec is gone or frozen
     ├── NotSupported              FAILED_PRECONDITION · NOT_SUPPORTED  the loaded model cannot do it
     ├── ModelFailed               INTERNAL · MODEL_FAILED              a step raised
-    ├── CheckpointError           FAILED_PRECONDITION · BAD_CHECKPOINT at start: a file missing or wrong
+    ├── CheckpointError           FAILED_PRECONDITION · BAD_CHECKPOINT a file missing or wrong
     └── Upstream                  whatever a service behind this one answered, handed on unchanged
 
-`status` is the name of a gRPC status; `reason` is finer, goes out in the trailer `kaiwa-reason`, and
-is what a program should branch on. The text says what to do. `serving/interceptors.py` is the one door
-through which these leave a process.
+`status` is the name of a gRPC status; `reason` is finer, goes out in the trailer `kaiwa-reason`,
+and is what a program should branch on. The text says what to do. `serving/interceptors.py` is the
+one door through which these leave a process.
 """
-
 
 
 class KaiwaError(Exception):

@@ -1,0 +1,177 @@
+"""The thread that gathers the slots with something to do, steps them together, delivers.
+
+A step takes every slot that has an input waiting, one input from each: there is no timer, and the
+batch grows with the load by itself. When nothing waits, the thread sleeps and costs nothing.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from kaiwa_server.engine.slots import SlotTable
+from kaiwa_server.engine.stepper import Stepper
+from kaiwa_server.errors import ModelFailed
+
+SettingsT = TypeVar("SettingsT")
+InT = TypeVar("InT")
+OutT = TypeVar("OutT")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StepStats:
+    """One step as it went: how many slots were in it and how long the model took."""
+
+    batch: int
+    seconds: float
+
+
+class HeldSlot(Generic[SettingsT, InT, OutT]):
+    """A slot held by one session; made by `StepLoop.open`."""
+
+    def __init__(
+        self,
+        loop: "StepLoop[SettingsT, InT, OutT]",
+        slot: int,
+        settings: SettingsT,
+        deliver: Callable[[OutT | ModelFailed], None],
+    ) -> None:
+        self.slot = slot
+        self.settings = settings
+        self.deliver = deliver
+        self.inputs: deque[InT] = deque()
+        self.begun = False
+        self.closed = False
+        self._loop = loop
+
+    def push(self, item: InT) -> None:
+        """Asks for one step on `item`. The inputs of a slot are stepped in order.
+
+        Nothing bounds the queue here: a service pushes no more than its window allows.
+        """
+        self._loop.push(self, item)
+
+    def close(self) -> None:
+        """Frees the slot at once and drops what it still waited for; again, it does nothing."""
+        self._loop.close(self)
+
+
+class StepLoop(Generic[SettingsT, InT, OutT]):
+    """Runs a stepper on a thread of its own for the sessions that hold its slots."""
+
+    def __init__(
+        self,
+        stepper: Stepper[SettingsT, InT, OutT],
+        *,
+        name: str,
+        on_step: Callable[[StepStats], None] | None = None,
+    ) -> None:
+        self._stepper = stepper
+        self._table = SlotTable(stepper.slots)
+        self._held: dict[int, HeldSlot[SettingsT, InT, OutT]] = {}
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._on_step = on_step
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @property
+    def slots(self) -> int:
+        """How many sessions fit at once."""
+        return self._table.slots
+
+    @property
+    def slots_used(self) -> int:
+        """How many slots are held."""
+        return self._table.used
+
+    def start(self) -> None:
+        """Starts the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread after the step it is in."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def open(
+        self, settings: SettingsT, deliver: Callable[[OutT | ModelFailed], None]
+    ) -> HeldSlot[SettingsT, InT, OutT]:
+        """Takes a slot for a new session.
+
+        `deliver` is called on the loop's thread, once for each input and in order, until the slot
+        is closed. After a `ModelFailed` there are no more.
+
+        Raises:
+            ServiceFull: every slot is taken.
+        """
+        with self._changed:
+            held = HeldSlot(self, self._table.take(), settings, deliver)
+            self._held[held.slot] = held
+        return held
+
+    def push(self, held: HeldSlot[SettingsT, InT, OutT], item: InT) -> None:
+        """Queues an input for a slot; see `HeldSlot.push`."""
+        with self._changed:
+            if not held.closed:
+                held.inputs.append(item)
+                self._changed.notify()
+
+    def close(self, held: HeldSlot[SettingsT, InT, OutT]) -> None:
+        """Frees a slot; see `HeldSlot.close`."""
+        with self._changed:
+            if self._held.get(held.slot) is held:
+                del self._held[held.slot]
+                self._table.give_back(held.slot)
+            held.closed = True
+            held.inputs.clear()
+
+    def _run(self) -> None:
+        while batch := self._gather():
+            self._step(batch)
+
+    def _gather(self) -> list[tuple[HeldSlot[SettingsT, InT, OutT], InT]]:
+        """Waits until some slot has an input; empty when the loop stops."""
+        with self._changed:
+            while not self._stopping:
+                ready = [held for held in self._held.values() if held.inputs]
+                if ready:
+                    return [(held, held.inputs.popleft()) for held in ready]
+                self._changed.wait()
+            return []
+
+    def _step(self, batch: list[tuple[HeldSlot[SettingsT, InT, OutT], InT]]) -> None:
+        started = time.perf_counter()
+        outputs: dict[int, OutT | ModelFailed]
+        try:
+            for held, _ in batch:
+                if not held.begun:
+                    self._stepper.begin(held.slot, held.settings)
+                    held.begun = True
+            outputs = dict(self._stepper.step({held.slot: item for held, item in batch}))
+        except Exception:
+            # The rows of this batch may be half written: their sessions end, the others go on.
+            log.exception("a step of %d slots failed", len(batch))
+            failure = ModelFailed("the model failed in this session's step: open a new session")
+            outputs = dict.fromkeys((held.slot for held, _ in batch), failure)
+        seconds = time.perf_counter() - started
+        for held, _ in batch:
+            self._deliver(held, outputs[held.slot])
+        if self._on_step:
+            self._on_step(StepStats(batch=len(batch), seconds=seconds))
+
+    def _deliver(self, held: HeldSlot[SettingsT, InT, OutT], output: OutT | ModelFailed) -> None:
+        # Under the lock, so that nothing is delivered once close() has returned.
+        with self._changed:
+            if held.closed:
+                return
+            if isinstance(output, ModelFailed):
+                held.inputs.clear()
+                held.closed = True
+            held.deliver(output)

@@ -1,0 +1,119 @@
+"""A gRPC server's life: start, serve, drain.
+
+It answers health checks from its first moment, under the names `live` (the process runs), `ready`
+and the empty name (it takes new sessions). Until it is ready, and once it has drained, every other
+call is answered UNAVAILABLE at once.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.internal import api_implementation
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from kaiwa_server.errors import Draining, KaiwaError, NotReady
+from kaiwa_server.serving.config import ServiceConfig
+from kaiwa_server.serving.interceptors import ErrorInterceptor, GateInterceptor
+
+MAX_MESSAGE_BYTES = 65_536
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.so_reuseport", 0),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A new connection now and then lets clients find new replicas; open calls live on.
+    ("grpc.max_connection_age_ms", 60_000),
+    ("grpc.http2.lookahead_bytes", 65_536),
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.server_handshake_timeout_ms", 5_000),
+)
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+log = logging.getLogger(__name__)
+
+
+class GrpcServer:
+    """The gRPC side of a process; servicers are added to `grpc`, before or after the start."""
+
+    def __init__(self, config: ServiceConfig, service_names: Sequence[str]) -> None:
+        if api_implementation.Type() != "upb":
+            raise SystemExit("protobuf runs without its C core (upb): reinstall it from a wheel")
+        self._config = config
+        self._ready = False
+        self._drained = False
+        self._health = health.aio.HealthServicer()
+        self.draining = asyncio.Event()
+        self.port = config.port
+        self.grpc = grpc.aio.server(
+            interceptors=(ErrorInterceptor(), GateInterceptor(self._why_closed)), options=_OPTIONS
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+        names = (*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self.grpc)
+
+    async def start(self) -> None:
+        """Listens; alive, not yet ready.
+
+        Raises:
+            SystemExit: the port is taken.
+        """
+        address = f"{self._config.host}:{self._config.port}"
+        await self._health.set("live", _SERVING)
+        await self.set_ready(False)
+        try:
+            self.port = self.grpc.add_insecure_port(address)
+        except RuntimeError:
+            raise SystemExit(f"cannot listen on {address}: give another --host or --port") from None
+        await self.grpc.start()
+
+    async def set_ready(self, ready: bool) -> None:
+        """Takes new sessions, or says that it does not."""
+        self._ready = ready
+        await self._say_ready(ready)
+
+    async def _say_ready(self, ready: bool) -> None:
+        for name in ("", "ready"):
+            await self._health.set(name, _SERVING if ready else _NOT_SERVING)
+
+    async def run_until_signal(self) -> None:
+        """Serves until SIGTERM or SIGINT, then drains; a second signal ends open calls at once."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        await stop.wait()
+        stop.clear()
+        drained = asyncio.create_task(self.drain())
+        hurried = asyncio.create_task(stop.wait())
+        await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)
+        hurried.cancel()
+        await self.grpc.stop(0)
+        await drained
+
+    async def drain(self) -> None:
+        """Says `not ready`, then takes no new session, gives the open ones `drain_s`, stops."""
+        log.info("draining: %g s for the open calls", self._config.drain_s)
+        await self._say_ready(False)
+        self.draining.set()
+        # A lame duck still takes the calls of those who have not looked at its health yet.
+        await asyncio.sleep(self._config.lame_duck_s)
+        self._drained = True
+        await self.grpc.stop(self._config.drain_s)
+        log.info("stopped")
+
+    def _why_closed(self) -> KaiwaError | None:
+        if self._drained:
+            return Draining("the service is shutting down: open the session on another replica")
+        if not self._ready:
+            return NotReady("the service is still getting ready: try again in a few seconds")
+        return None
