@@ -1,0 +1,178 @@
+"""The step loop under a stepper whose steps the test lets through one by one."""
+
+import queue
+import threading
+from collections.abc import Iterator, Mapping
+
+import pytest
+from kaiwa_server.engine.step_loop import HeldSlot, StepLoop, StepStats
+from kaiwa_server.errors import ModelFailed, ServiceFull
+
+WAIT_S = 10
+
+
+class CountingStepper:
+    """Adds up each slot's inputs; a gate holds each step until the test opens it."""
+
+    def __init__(self, slots: int = 3) -> None:
+        self.slots = slots
+        self.sums = [0] * slots
+        self.batches: list[set[int]] = []
+        self.entered = threading.Semaphore(0)
+        self.gate = threading.Semaphore(0)
+
+    def begin(self, slot: int, settings: int) -> None:
+        self.sums[slot] = settings
+
+    def step(self, inputs: Mapping[int, int]) -> Mapping[int, int]:
+        self.batches.append(set(inputs))
+        self.entered.release()
+        assert self.gate.acquire(timeout=WAIT_S)
+        for slot, value in inputs.items():
+            if value < 0:
+                raise ArithmeticError("a negative input")
+            self.sums[slot] += value
+        return {slot: self.sums[slot] for slot in inputs}
+
+    def let_through(self, steps: int) -> None:
+        for _ in range(steps):
+            self.gate.release()
+
+
+class Session:
+    """Holds a slot and collects what is delivered."""
+
+    def __init__(self, loop: StepLoop[int, int, int], start: int = 0) -> None:
+        self._outputs: queue.Queue[int | ModelFailed] = queue.Queue()
+        self.held: HeldSlot[int, int, int] = loop.open(start, self._outputs.put)
+
+    def push(self, *values: int) -> None:
+        for value in values:
+            self.held.push(value)
+
+    def next(self) -> int | ModelFailed:
+        return self._outputs.get(timeout=WAIT_S)
+
+    @property
+    def heard_nothing(self) -> bool:
+        return self._outputs.empty()
+
+
+@pytest.fixture
+def stepper() -> CountingStepper:
+    return CountingStepper()
+
+
+@pytest.fixture
+def stats() -> "queue.Queue[StepStats]":
+    return queue.Queue()
+
+
+@pytest.fixture
+def loop(
+    stepper: CountingStepper, stats: "queue.Queue[StepStats]"
+) -> Iterator[StepLoop[int, int, int]]:
+    loop = StepLoop(stepper, name="test", on_step=stats.put)
+    loop.start()
+    yield loop
+    stepper.let_through(100)
+    loop.stop()
+
+
+def test_inputs_of_a_slot_are_stepped_in_order(
+    loop: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    session = Session(loop)
+    stepper.let_through(3)
+    session.push(1, 10, 100)
+    assert [session.next(), session.next(), session.next()] == [1, 11, 111]
+
+
+def test_a_step_takes_every_slot_that_waits(
+    loop: StepLoop[int, int, int], stepper: CountingStepper, stats: "queue.Queue[StepStats]"
+) -> None:
+    first, second, third = (Session(loop) for _ in range(3))
+    first.push(1)
+    assert stepper.entered.acquire(timeout=WAIT_S)
+    second.push(2)
+    third.push(3)
+    stepper.let_through(2)
+    assert [first.next(), second.next(), third.next()] == [1, 2, 3]
+    assert stepper.batches == [{0}, {1, 2}]
+    assert [stats.get(timeout=WAIT_S).batch for _ in range(2)] == [1, 2]
+
+
+def test_a_closed_slot_is_free_at_once_and_hears_nothing_more(
+    loop: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    leaver, stayer = Session(loop), Session(loop)
+    leaver.push(1, 1)
+    assert stepper.entered.acquire(timeout=WAIT_S)
+    leaver.held.close()
+    leaver.held.close()
+    assert loop.slots_used == 1
+    stayer.push(5)
+    stepper.let_through(2)
+    assert stayer.next() == 5
+    assert leaver.heard_nothing
+
+
+def test_a_reused_slot_begins_anew_even_while_the_old_step_runs(
+    loop: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    leaver = Session(loop)
+    leaver.push(7)
+    assert stepper.entered.acquire(timeout=WAIT_S)
+    leaver.held.close()
+    joiner = Session(loop, start=1000)
+    assert joiner.held.slot == leaver.held.slot
+    joiner.push(1)
+    stepper.let_through(2)
+    assert joiner.next() == 1001
+    assert leaver.heard_nothing
+
+
+def test_a_failed_step_ends_its_own_sessions_and_no_others(
+    loop: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    broken, healthy = Session(loop), Session(loop)
+    stepper.let_through(2)
+    broken.push(-1, 4)
+    failure = broken.next()
+    assert isinstance(failure, ModelFailed)
+    healthy.push(2)
+    assert healthy.next() == 2
+    assert broken.heard_nothing
+    assert loop.slots_used == 2
+    broken.held.close()
+    assert loop.slots_used == 1
+
+
+def test_a_full_loop_refuses_a_session(loop: StepLoop[int, int, int]) -> None:
+    for _ in range(loop.slots):
+        Session(loop)
+    with pytest.raises(ServiceFull):
+        Session(loop)
+
+
+def test_a_closed_slot_ignores_what_is_pushed(
+    loop: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    leaver, stayer = Session(loop), Session(loop)
+    leaver.held.close()
+    leaver.push(1)
+    stepper.let_through(1)
+    stayer.push(3)
+    assert stayer.next() == 3
+    assert stepper.batches == [{1}]
+
+
+def test_stop_ends_the_thread_while_inputs_wait(stepper: CountingStepper) -> None:
+    loop = StepLoop(stepper, name="stopped")
+    session = Session(loop)
+    loop.start()
+    session.push(1, 1, 1)
+    assert stepper.entered.acquire(timeout=WAIT_S)
+    stepper.let_through(100)
+    loop.stop()
+    assert len(stepper.batches) <= 3
