@@ -9,7 +9,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
 
-ConfigT = TypeVar("ConfigT", bound="ServiceConfig")
+ConfigT = TypeVar("ConfigT", bound=BaseSettings)
 
 
 class ServiceConfig(BaseSettings):

@@ -1,0 +1,44 @@
+# `make run` and `make test` are all one needs; `make help` lists the rest.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+OUT := out
+QUESTION ?=
+MODEL_DIR ?=
+PYTEST_FLAGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: setup
+setup: ## Make .venv with the services, the client and libopus
+	@scripts/setup.sh run
+
+.PHONY: setup-dev
+setup-dev: ## The same, with the tools of the tests
+	@scripts/setup.sh dev
+
+.PHONY: run
+run: setup ## Start everything, ask a spoken question, leave the answer in out/
+	@mkdir -p $(OUT)
+	@$(BIN)/kaiwa-serve --then '$(BIN)/kaiwa talk $(QUESTION) --out $(OUT)/reply.wav --plot $(OUT)/talk.png --transcript $(OUT)/talk.txt'
+
+.PHONY: serve
+serve: setup ## Start everything and keep it running (MODEL_DIR=... for a real checkpoint)
+	@$(BIN)/kaiwa-serve $(if $(MODEL_DIR),--model-dir $(MODEL_DIR))
+
+.PHONY: test
+test: setup-dev ## Run every test
+	@$(BIN)/pytest $(PYTEST_FLAGS)
+
+.PHONY: check
+check: setup-dev ## Format, lint, types, import rules, contract, generated code
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
+
+.PHONY: clean
+clean: ## Remove .venv and everything that is made
+	rm -rf .venv out build dist node_modules

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Makes the virtual environment .venv with everything Kaiwa needs, or says what is missing.
+#   scripts/setup.sh run    what the services and the client need
+#   scripts/setup.sh dev    the same, and the tools of the tests, with the reference package
+set -euo pipefail
+cd "$(dirname "$0")/.."
+role=${1:-run}
+stamp=".venv/.installed-$role"
+
+say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# Installs Debian packages where this user may, and otherwise says the command that would.
+need_debian() {
+  local why=$1; shift
+  local as_root=()
+  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+  if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+    say "Installing $* ($why)"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+  else
+    die "$why needs $*. Install it and run this again:  sudo apt-get install -y $*"
+  fi
+}
+
+find_python() {
+  for python in python3.13 python3.12 python3.11 python3; do
+    if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      command -v "$python"
+      return
+    fi
+  done
+}
+
+has_libopus() {
+  .venv/bin/python -c 'import ctypes.util, sys; sys.exit(ctypes.util.find_library("opus") is None)'
+}
+
+python=$(find_python)
+[ -n "$python" ] || need_debian "Kaiwa" python3 python3-venv
+python=$(find_python)
+[ -n "$python" ] || die "Kaiwa needs Python 3.11 or newer; this machine has $(python3 --version)."
+
+if [ ! -x .venv/bin/pip ]; then
+  rm -rf .venv
+  "$python" -m venv .venv 2>/dev/null || { need_debian "The virtual environment" python3-venv; "$python" -m venv .venv; }
+fi
+
+if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
+  say "Installing Python packages into .venv (a few minutes the first time)"
+  .venv/bin/pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
+  # torch first and by its exact version: a plain "torch" would look for another build.
+  .venv/bin/pip install -q --progress-bar on $(grep '^torch==' constraints.txt)
+  .venv/bin/pip install -q --progress-bar on -c constraints.txt -e '.[all]'
+  if [ "$role" = dev ]; then
+    .venv/bin/pip install -q -c constraints.txt --group dev
+    # The reference that the parity tests compare with. Its pins exclude our torch; it runs on it.
+    .venv/bin/pip install -q --no-deps -c constraints.txt moshi
+  fi
+  touch "$stamp"
+fi
+
+has_libopus || need_debian "Opus audio" libopus0

@@ -1,0 +1,121 @@
+"""`kaiwa-serve`: the three services on one machine, started and stopped together."""
+
+import asyncio
+import shlex
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack, suppress
+
+from kaiwa_server.serving.config import parse
+from kaiwa_server.serving.hub import resolve_model_dir
+from kaiwa_server.stack.config import StackConfig
+from kaiwa_server.stack.processes import ServiceFailed, ServiceProcess, ServiceSpec
+
+_STOP_PATIENCE_S = 10.0
+
+
+def main() -> None:
+    """Runs the stack until Ctrl-C, SIGTERM or the end of one of its services."""
+    config = parse(StackConfig)
+    try:
+        code = asyncio.run(serve(config))
+    except ServiceFailed as failure:
+        raise SystemExit(f"kaiwa-serve: {failure}") from None
+    raise SystemExit(code)
+
+
+async def serve(config: StackConfig) -> int:
+    """Starts the services and stops them, gateway first, on a signal or after `then`."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with AsyncExitStack() as stack:
+        services = []
+        for spec in _specs(config):
+            service = await ServiceProcess.start(spec)
+            stack.push_async_callback(service.stop, _STOP_PATIENCE_S)
+            services.append(service)
+        running = asyncio.create_task(_run(services, config))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not running.done():
+            running.cancel()
+        with suppress(asyncio.CancelledError):
+            return await running
+        _say("kaiwa-serve: stopping")
+    return 0
+
+
+async def _run(services: list[ServiceProcess], config: StackConfig) -> int:
+    """Waits for the services to be ready and then for `then`, or for one of them to end."""
+    started = time.monotonic()
+    for service in services:
+        await service.wait_until_ready(config.start_timeout_s)
+        _say(f"{service.name:8} ready after {time.monotonic() - started:.1f} s")
+    _say(
+        f"Kaiwa listens: gRPC at {config.host}:{config.gateway_port}, Kyutai's clients at "
+        f"ws://{config.host}:{config.http_port}/api/chat. Ctrl-C stops it."
+    )
+    ends = [asyncio.create_task(service.wait_until_ended()) for service in services]
+    command = [asyncio.create_task(_command(config.then))] if config.then else []
+    try:
+        done, _ = await asyncio.wait((*command, *ends), return_when=asyncio.FIRST_COMPLETED)
+        return await done.pop()
+    finally:
+        for task in (*command, *ends):
+            task.cancel()
+        await asyncio.gather(*command, return_exceptions=True)
+
+
+async def _command(line: str) -> int:
+    # In a session of its own, so that a Ctrl-C in the terminal reaches it once, from here.
+    process = await asyncio.create_subprocess_exec(*shlex.split(line), start_new_session=True)
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        process.send_signal(signal.SIGINT)
+        await process.wait()
+        raise
+
+
+def _specs(config: StackConfig) -> list[ServiceSpec]:
+    """The services from the innermost out, so that each finds the next one."""
+    gateway_metrics, codec_metrics, lm_metrics = map(str, config.metrics_ports)
+    model = []
+    if config.model_dir or config.hf_repo:
+        model = ["--model-dir", str(resolve_model_dir(config.model_dir, config.hf_repo))]
+    engine = [*model, "--slots", str(config.slots), "--device", config.device]
+    lm, codec = f"127.0.0.1:{config.lm_port}", f"127.0.0.1:{config.codec_port}"
+    every_interface = config.host in ("0.0.0.0", "::")
+    gateway_host = "127.0.0.1" if every_interface else config.host
+    logs = ["--log-level", config.log_level]
+
+    def spec(
+        name: str, port: int, metrics: str, *arguments: str, host: str = "127.0.0.1"
+    ) -> ServiceSpec:
+        common = ("--port", str(port), "--metrics-port", metrics, *logs)
+        return ServiceSpec(name, (*common, *arguments), f"{host}:{port}")
+
+    return [
+        spec("lm", config.lm_port, lm_metrics, *engine),
+        spec("codec", config.codec_port, codec_metrics, *engine, "--lm", lm),
+        spec(
+            "gateway",
+            config.gateway_port,
+            gateway_metrics,
+            *("--host", config.host, "--http-port", str(config.http_port)),
+            *("--codec", codec, "--max-sessions", str(config.slots)),
+            host=gateway_host,
+        ),
+    ]
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

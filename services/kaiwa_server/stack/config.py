@@ -1,0 +1,54 @@
+"""What `kaiwa-serve` can be told."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StackConfig(BaseSettings):
+    """Start the LM, codec and gateway services on this machine and stop them together."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KAIWA_SERVE_",
+        frozen=True,
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+        cli_prog_name="kaiwa-serve",
+        protected_namespaces=(),
+    )
+
+    model_dir: Path | None = Field(
+        None,
+        description="Folder of a checkpoint in Kyutai's layout. Default: the embedded small model.",
+    )
+    hf_repo: str | None = Field(
+        None,
+        description="Hugging Face repository to download the checkpoint from instead, for instance "
+        "kyutai/moshiko-pytorch-bf16.",
+    )
+    host: str = Field(
+        "127.0.0.1",
+        description="Address that clients reach the gateway at; 0.0.0.0 is every interface.",
+    )
+    gateway_port: int = Field(50051, description="Port of the gateway's gRPC service.")
+    http_port: int = Field(8998, description="Port of the gateway's WebSocket, /api/chat.")
+    codec_port: int = Field(50052, description="Port of the codec service, on loopback.")
+    lm_port: int = Field(50053, description="Port of the LM service, on loopback.")
+    metrics_ports: tuple[int, int, int] = Field(
+        (9464, 9465, 9466), description="Metrics ports of gateway, codec and LM, on loopback."
+    )
+    slots: int = Field(4, description="Sessions at once.", ge=1)
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
+    then: str | None = Field(
+        None,
+        description="Command to run once everything is ready; when it ends, the services stop, and "
+        "its exit code is ours.",
+    )
+    start_timeout_s: float = Field(
+        600.0, description="How long the services may take to get ready, in s.", gt=0
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="The least serious messages that the services log."
+    )
