@@ -1,0 +1,103 @@
+"""The keys and values a transformer remembers: one ring of `context` positions for each slot."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where one call writes and what it may see; the same for every layer.
+
+    `positions` [B, T] count from 0 since the slot's reset and never wrap. `readable` picks the rows
+    and the first `filled` places are read. `visible` [B, 1, T, filled] says which of them each
+    new position attends to.
+    """
+
+    rows: Tensor
+    positions: Tensor
+    places: Tensor
+    readable: Tensor | slice
+    filled: int
+    visible: Tensor
+
+
+class TransformerState:
+    """What a transformer remembers for its slots: a clock, and keys and values for each layer.
+
+    The position that a place of the ring holds is derived from the clock, so a reset only sets the
+    clock to 0: older keys are then in places that count as empty.
+    """
+
+    def __init__(
+        self,
+        slots: int,
+        *,
+        layers: int,
+        heads: int,
+        context: int,
+        head_dim: int,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        shape = (slots, heads, context, head_dim)
+        self.context = context
+        self.position = torch.zeros(slots, dtype=torch.int64, device=device)  # [S]
+        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(layers)]
+        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(layers)]
+
+    def reset(self, slot: int) -> None:
+        """Makes the slot's state that of a new session."""
+        self.position[slot] = 0
+
+    def window(self, rows: Tensor, steps: int) -> Window:
+        """Plans a call that adds `steps` positions, at most `context`, to each of the rows [B]."""
+        assert 0 < steps <= self.context
+        device = self.position.device
+        positions = self.position[rows, None] + torch.arange(steps, device=device)  # [B, T]
+        last = positions[:, -1:]  # [B, 1]
+        readable, filled = self._readable(rows, last)
+        place = torch.arange(filled, device=device)
+        # Once this call has written, a place holds the newest position that falls on it; a
+        # negative one was not written since the reset.
+        held = last - (last - place) % self.context  # [B, filled]
+        visible = (held >= 0)[:, None] & (held[:, None] <= positions[:, :, None])
+        return Window(
+            rows=rows,
+            positions=positions,
+            places=positions % self.context,
+            readable=readable,
+            filled=filled,
+            visible=visible[:, None],
+        )
+
+    def _readable(self, rows: Tensor, last: Tensor) -> tuple[Tensor | slice, int]:
+        """Which rows and how many places to read, without a copy where neighbours are read.
+
+        A GPU reads all the places: looking at the clock from the host would wait for it, and a
+        CUDA graph needs fixed shapes.
+        """
+        if rows.device.type != "cpu":
+            return rows, self.context
+        filled = min(int(last.max()) + 1, self.context)
+        first, count = int(rows[0]), len(rows)
+        if rows.tolist() == list(range(first, first + count)):
+            return slice(first, first + count), filled
+        return rows, filled
+
+    def write(self, layer: int, window: Window, keys: Tensor, values: Tensor) -> None:
+        """Puts the new keys and values [B, H, T, Dh] in their places."""
+        rows = window.rows[:, None]
+        self.keys[layer][rows, :, window.places] = keys.transpose(1, 2)
+        self.values[layer][rows, :, window.places] = values.transpose(1, 2)
+
+    def read(self, layer: int, window: Window) -> tuple[Tensor, Tensor]:
+        """The keys and values [B, H, filled, Dh] of the window's rows."""
+        keys = self.keys[layer][:, :, : window.filled]
+        values = self.values[layer][:, :, : window.filled]
+        return keys[window.readable], values[window.readable]
+
+    def advance(self, window: Window) -> None:
+        """Moves the clock of the window's rows past what the call has written."""
+        self.position[window.rows] = window.positions[:, -1] + 1
