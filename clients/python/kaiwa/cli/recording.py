@@ -1,0 +1,45 @@
+"""All that happened in one conversation, as the client saw it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kaiwa.cli.script import Question, Recorded
+from kaiwa.cli.sound import Samples, lay_frames, silence
+from kaiwa.events import FramesDropped, Ready, Summary, Text
+
+
+@dataclass(frozen=True, slots=True)
+class HeardFrame:
+    """A frame of Moshi's voice: `samples` is float32 [1920]."""
+
+    index: int
+    samples: Samples
+    audible_s: float
+    """When its first sample could sound here, on the monotonic clock."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """Grows while the conversation goes on; 12 MB a minute."""
+
+    ready: Ready
+    lookahead_samples: int
+    questions: tuple[Question, ...] = ()
+    spoken: list[Recorded] = field(default_factory=list)
+    heard: list[HeardFrame] = field(default_factory=list)
+    pieces: list[Text] = field(default_factory=list)
+    drops: list[FramesDropped] = field(default_factory=list)
+    summary: Summary | None = None
+    """None in a conversation that was cut off."""
+
+    def user_track(self) -> Samples:
+        """Gives all that the user said, float32 [n], from the beginning of the session."""
+        if not self.spoken:
+            return silence(0)
+        return np.concatenate([packet.samples for packet in self.spoken])
+
+    def moshi_track(self) -> Samples:
+        """Gives Moshi's voice, float32 [n], on the same clock: frame i at i x 80 ms."""
+        frames = [(frame.index, frame.samples) for frame in self.heard]
+        return lay_frames(frames, self.lookahead_samples)

@@ -1,0 +1,108 @@
+"""What the user will say: questions with silence around them, and their recording in real time."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from kaiwa.cli.sound import PACKET_S, PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples, silence
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A piece of speech in a script, in seconds from its beginning."""
+
+    name: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All that the user will say, silence included: `samples` is float32 [n], whole packets."""
+
+    samples: Samples
+    questions: tuple[Question, ...]
+
+    @property
+    def duration_s(self) -> float:
+        """How long the script takes to say."""
+        return len(self.samples) / SAMPLE_RATE_HZ
+
+
+def write_script(
+    questions: Sequence[tuple[str, Samples]], *, lead_s: float, gap_s: float, tail_s: float
+) -> Script:
+    """Puts silence before the questions (name, samples), between them and after them."""
+    pieces = [silence(lead_s)]
+    places = []
+    for number, (name, samples) in enumerate(questions):
+        if number > 0:
+            pieces.append(silence(gap_s))
+        start = sum(map(len, pieces))
+        pieces.append(samples)
+        places.append(
+            Question(name, start / SAMPLE_RATE_HZ, (start + len(samples)) / SAMPLE_RATE_HZ)
+        )
+    pieces.append(silence(tail_s))
+    track = np.concatenate(pieces)
+    track = np.pad(track, (0, -len(track) % PACKET_SAMPLES))
+    return Script(track, tuple(places))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """20 ms of the user's sound, just recorded: `samples` is float32 [480]."""
+
+    samples: Samples
+    at_s: float
+    """When the first of the samples was at the microphone, on the monotonic clock."""
+
+
+class Microphone(Protocol):
+    """Where the user's sound comes from, packet by packet as it is recorded."""
+
+    def packets(self) -> AsyncGenerator[Recorded, None]:
+        """Records until the end, or until `stop`."""
+
+    def stop(self) -> None:
+        """Ends `packets` within a packet's time."""
+
+
+class ScriptMicrophone:
+    """Records a script as a microphone would: each packet is there once its last sample is.
+
+    The times are counted from the first packet, so that they never drift, and a packet that is late
+    does not delay the ones after it.
+    """
+
+    def __init__(
+        self,
+        script: Script,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._samples = script.samples
+        self._clock = clock
+        self._sleep = sleep
+        self._stopped = False
+
+    async def packets(self) -> AsyncGenerator[Recorded, None]:
+        """Gives the script's packets in real time."""
+        started_s = self._clock()
+        for packet in range(len(self._samples) // PACKET_SAMPLES):
+            at_s = started_s + packet * PACKET_S
+            wait_s = at_s + PACKET_S - self._clock()
+            if wait_s > 0:
+                await self._sleep(wait_s)
+            if self._stopped:
+                return
+            start = packet * PACKET_SAMPLES
+            yield Recorded(self._samples[start : start + PACKET_SAMPLES], at_s)
+
+    def stop(self) -> None:
+        """Ends the recording."""
+        self._stopped = True

@@ -1,0 +1,218 @@
+"""Talk with Moshi from Python: a conversation is one `async with` block.
+
+    from kaiwa.client import Settings, connect
+
+    async with connect("localhost:50051", encoding="pcm", settings=Settings(seed=7)) as talk:
+        await talk.send(samples)        # float32 [n], mono, 24 kHz, as fast as it is recorded
+        await talk.end()                # nothing more to say
+        async for event in talk:        # Audio, Text, ..., Summary
+            ...
+
+Speaking and listening go on at the same time in two tasks. To leave the block, or to cancel the
+task that is in it, ends the call at once. What this module needs is grpcio and protobuf; numpy only
+where samples are given or asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import grpc
+
+from kaiwa.errors import KaiwaError, error_of
+from kaiwa.events import Event, Ready, Summary, read_event, read_ready
+from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc, settings_pb2
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    ConverseCall: TypeAlias = grpc.aio.StreamStreamCall[
+        dialogue_pb2.ConverseRequest, dialogue_pb2.ConverseResponse
+    ]
+
+Encoding: TypeAlias = Literal["opus", "pcm"]
+
+MAX_MESSAGE_SAMPLES = 2_880  # 120 ms, the most that the service takes at once
+ANSWER_WITHIN_S = 15.0
+
+# A peer that is gone without a word is noticed within 15 s.
+CHANNEL_OPTIONS = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session asks of the model; what is None takes the service's default."""
+
+    text_temperature: float | None = None
+    """Temperature of the inner monologue, 0 to 5; 0 always takes the likeliest token."""
+    text_top_k: int | None = None
+    """How many of the likeliest text tokens are drawn from, 1 to 32,000."""
+    audio_temperature: float | None = None
+    """Temperature of the voice, 0 to 5; 0 always takes the likeliest token."""
+    audio_top_k: int | None = None
+    """How many of the likeliest audio tokens are drawn from, 1 to 2,048."""
+    seed: int | None = None
+    """Seed of the session's draws, 0 to 2^63 - 1: same seed and same input, same reply."""
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    target: str,
+    *,
+    encoding: Encoding = "opus",
+    settings: Settings | None = None,
+    answer_within_s: float = ANSWER_WITHIN_S,
+) -> AsyncIterator[Talk]:
+    """Opens a conversation with the gateway at `target` (host:port) and gives it once it is ready.
+
+    `encoding` is how sound travels in both directions: "opus" (one packet in each message) or "pcm"
+    (24 kHz, mono, 32-bit float).
+
+    Raises:
+        KaiwaError: the service cannot be reached, is full, or refuses the settings.
+    """
+    async with grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
+        call = dialogue_pb2_grpc.DialogueServiceStub(channel).Converse()
+        try:
+            talk = Talk(call, target, encoding)
+            try:
+                async with asyncio.timeout(answer_within_s):
+                    await talk._open(_config(encoding, settings or Settings()))
+            except TimeoutError:
+                text = f"{target} did not answer within {answer_within_s:g} s"
+                raise KaiwaError("DEADLINE_EXCEEDED", "NO_ANSWER", text) from None
+            yield talk
+        finally:
+            call.cancel()
+
+
+class Talk:
+    """An open conversation: `send` and `end` on one side, iteration over its events on the other.
+
+    The two sides may be used by two tasks at once; each of them by one task.
+    """
+
+    ready: Ready
+    """What the service said when it opened the conversation."""
+
+    def __init__(self, call: ConverseCall, target: str, encoding: Encoding) -> None:
+        self._call = call
+        self._target = target
+        self._encoding = encoding
+        self._ended = False
+        self._summary_read = False
+
+    async def _open(self, config: dialogue_pb2.ConverseConfig) -> None:
+        await self._write(dialogue_pb2.ConverseRequest(config=config))
+        response = await self._read()
+        if response is None or response.WhichOneof("response") != "ready":
+            text = f"{self._target} did not open the conversation: is it a Kaiwa gateway?"
+            raise KaiwaError("UNKNOWN", "NO_ANSWER", text)
+        self.ready = read_ready(response.ready)
+
+    async def send(self, sound: bytes | NDArray[np.float32]) -> None:
+        """Sends the next piece of the user's sound: an Opus packet, or samples for "pcm".
+
+        Samples are float32 [n] in [-1, 1], mono, 24 kHz, of any length. The service hears in real
+        time: it drops what comes faster.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            TypeError: samples in a conversation of Opus packets, or bytes in one of samples.
+            RuntimeError: `end` was called before.
+        """
+        if self._ended:
+            raise RuntimeError("nothing can be sent after end()")
+        for data in self._messages(sound):
+            audio = dialogue_pb2.InputAudio(data=data)
+            await self._write(dialogue_pb2.ConverseRequest(audio=audio))
+
+    async def end(self) -> None:
+        """Says that nothing more will be said; what is owed and the summary still arrive."""
+        self._ended = True
+        await self._call.done_writing()
+
+    def __aiter__(self) -> Talk:
+        return self
+
+    async def __anext__(self) -> Event:
+        """Gives the next event; the last one of a normal end is `Summary`.
+
+        Raises:
+            KaiwaError: the call failed or was cut off.
+        """
+        while (response := await self._read()) is not None:
+            event = read_event(response)
+            if event is not None:
+                self._summary_read |= isinstance(event, Summary)
+                return event
+        if not self._summary_read:
+            text = f"{self._target} cut the conversation off: it ended without a summary"
+            raise KaiwaError("UNKNOWN", "NO_SUMMARY", text)
+        raise StopAsyncIteration
+
+    def _messages(self, sound: bytes | NDArray[np.float32]) -> Iterator[bytes]:
+        if isinstance(sound, bytes) != (self._encoding == "opus"):
+            wanted = "Opus packets (bytes)" if self._encoding == "opus" else "samples (float32)"
+            raise TypeError(f"this conversation takes {wanted}, not {type(sound).__name__}")
+        if isinstance(sound, bytes):
+            yield sound
+            return
+        for start in range(0, len(sound), MAX_MESSAGE_SAMPLES):
+            yield sound[start : start + MAX_MESSAGE_SAMPLES].astype("<f4").tobytes()
+
+    async def _write(self, request: dialogue_pb2.ConverseRequest) -> None:
+        with self._errors():
+            if self._call.done():
+                await self._raise_end()
+            await self._call.write(request)
+
+    async def _read(self) -> dialogue_pb2.ConverseResponse | None:
+        with self._errors():
+            response = await self._call.read()
+        return response if isinstance(response, dialogue_pb2.ConverseResponse) else None
+
+    async def _raise_end(self) -> None:
+        await self._call.read()  # raises what a failed call ended with
+        raise KaiwaError("OK", "ENDED", "the conversation has ended: nothing more can be sent")
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure, self._target) from None
+        except asyncio.CancelledError:
+            # grpc raises this too for a call that another task has cancelled; only a cancellation
+            # of this very task may pass.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise KaiwaError("CANCELLED", "CANCELLED", "the call was cancelled here") from None
+
+
+def _config(encoding: Encoding, settings: Settings) -> dialogue_pb2.ConverseConfig:
+    name: Literal["AUDIO_ENCODING_OPUS", "AUDIO_ENCODING_PCM_F32LE"]
+    name = "AUDIO_ENCODING_OPUS" if encoding == "opus" else "AUDIO_ENCODING_PCM_F32LE"
+    audio_format = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AudioEncoding.Value(name))
+    return dialogue_pb2.ConverseConfig(
+        input_format=audio_format,
+        output_format=audio_format,
+        settings=settings_pb2.SessionSettings(
+            text_temperature=settings.text_temperature,
+            text_top_k=settings.text_top_k,
+            audio_temperature=settings.audio_temperature,
+            audio_top_k=settings.audio_top_k,
+            seed=settings.seed,
+        ),
+    )
