@@ -18,6 +18,15 @@ class StepRecord:
     user_tokens: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class TextPiece:
+    """What a step's text token says; a space belongs before it when it starts a word."""
+
+    step: int
+    text: str
+    starts_word: bool
+
+
 class Journal:
     """A session's step records, in order: the newest `context_steps` of them."""
 

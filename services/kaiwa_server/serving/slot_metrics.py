@@ -1,0 +1,97 @@
+"""What Prometheus is told about slots, steps and admissions."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from kaiwa_server.errors import KaiwaError
+
+# A frame is 80 ms: the buckets are close together below it, where a service wants to be.
+_STEP_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.12, 0.2)
+_BATCH_BUCKETS_SLOTS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128)
+
+
+class Slots(Protocol):
+    """Something with slots: a step loop."""
+
+    @property
+    def slots(self) -> int:
+        """How many there are."""
+
+    @property
+    def slots_used(self) -> int:
+        """How many are held."""
+
+
+class StepStats(Protocol):
+    """How one step went."""
+
+    @property
+    def batch(self) -> int:
+        """How many slots were in it."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the model took."""
+
+
+class SlotMetrics:
+    """The metrics of a service with step loops; the label `loop` names the loop."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        loop = ("loop",)
+        self._slots = Gauge("kaiwa_slots", "Sessions that fit at once.", loop, registry=registry)
+        self._used = Gauge("kaiwa_slots_used", "Slots that are held now.", loop, registry=registry)
+        self._seconds = Histogram(
+            "kaiwa_step_seconds",
+            "How long the model took for one step of all ready slots.",
+            loop,
+            buckets=_STEP_BUCKETS_S,
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "kaiwa_step_slots",
+            "How many slots were in one step.",
+            loop,
+            buckets=_BATCH_BUCKETS_SLOTS,
+            registry=registry,
+        )
+        self._frames = Counter(
+            "kaiwa_frames", "Frames stepped, over all slots.", loop, registry=registry
+        )
+        self._admissions = Counter(
+            "kaiwa_admissions",
+            "Calls that asked for a slot, by what they were answered: ACCEPTED or the reason.",
+            ("call", "result"),
+            registry=registry,
+        )
+
+    def on_step(self, loop: str) -> Callable[[StepStats], None]:
+        """Gives what a step loop is to call after each step."""
+        seconds = self._seconds.labels(loop)
+        batch = self._batch.labels(loop)
+        frames = self._frames.labels(loop)
+
+        def observe(stats: StepStats) -> None:
+            seconds.observe(stats.seconds)
+            batch.observe(stats.batch)
+            frames.inc(stats.batch)
+
+        return observe
+
+    def watch(self, loop: str, slots: Slots) -> None:
+        """Reports a loop's slots from here on."""
+        self._slots.labels(loop).set(slots.slots)
+        self._used.labels(loop).set_function(lambda: slots.slots_used)
+
+    @contextmanager
+    def admission(self, call: str) -> Iterator[None]:
+        """Counts how a call's admission, the block, ends."""
+        try:
+            yield
+        except KaiwaError as error:
+            self._admissions.labels(call, error.reason).inc()
+            raise
+        self._admissions.labels(call, "ACCEPTED").inc()
