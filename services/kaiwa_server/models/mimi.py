@@ -1,0 +1,121 @@
+"""Mimi, Kyutai's streaming codec: 80 ms of sound as one token in each of 8 codebooks, and back.
+
+Paper: Défossez et al., "Moshi: a speech-text foundation model for real-time dialogue" (2024).
+Parameter names are those of Kyutai's newer checkpoints.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from kaiwa_server.models.conv import CausalConv1d, CausalConvTranspose1d, ConvState
+from kaiwa_server.models.mimi_config import MimiConfig
+from kaiwa_server.models.quantizer import SplitQuantizer
+from kaiwa_server.models.ring_cache import TransformerState
+from kaiwa_server.models.seanet import SeanetDecoder, SeanetEncoder
+from kaiwa_server.models.transformer import Transformer, TransformerConfig
+
+
+class MimiState:
+    """What one half of Mimi, encoder or decoder, remembers for its slots."""
+
+    def __init__(self, convolutions: ConvState, attention: TransformerState) -> None:
+        self.convolutions = convolutions
+        self.attention = attention
+
+    def reset(self, slot: int) -> None:
+        """Makes the slot's state that of a new session."""
+        self.convolutions.reset(slot)
+        self.attention.reset(slot)
+
+
+class Downsample(nn.Module):
+    """The convolution from the encoder's rate to the rate of frames."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv = CausalConv1d(
+            channels, channels, 2 * stride, stride=stride, bias=False, padding="replicate"
+        )
+
+    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """x [B, C, stride * T] -> [B, C, T]."""
+        out: Tensor = self.conv(x, state, rows)
+        return out
+
+
+class Upsample(nn.Module):
+    """The convolution back from the rate of frames; each channel by itself."""
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.convtr = CausalConvTranspose1d(
+            channels, channels, 2 * stride, stride=stride, groups=channels, bias=False
+        )
+
+    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """x [B, C, T] -> [B, C, stride * T]."""
+        out: Tensor = self.convtr(x, state, rows)
+        return out
+
+
+class FrameTransformer(nn.Module):
+    """A transformer over latents laid out as convolutions have them."""
+
+    def __init__(self, config: TransformerConfig, latents_per_frame: int) -> None:
+        super().__init__()
+        self.latents_per_frame = latents_per_frame
+        self.transformer = Transformer(config)
+
+    def forward(self, x: Tensor, state: TransformerState, rows: Tensor) -> Tensor:
+        """x [B, C, latents_per_frame * T] -> the same shape."""
+        # Frame by frame: what a position sees depends on how many are added with it.
+        frames = torch.split(x.transpose(1, 2), self.latents_per_frame, dim=1)
+        seen = [self.transformer(frame, state, rows) for frame in frames]
+        return torch.cat(seen, dim=1).transpose(1, 2)
+
+
+class Mimi(nn.Module):
+    """Both halves of the codec; each call takes one or more whole frames of the slots `rows`."""
+
+    def __init__(self, config: MimiConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.num_codebooks = config.num_codebooks
+        self.codebook_size = config.quantizer.bins
+        channels, per_frame = config.seanet.dimension, config.latents_per_frame
+        self.encoder = SeanetEncoder(config.seanet)
+        self.encoder_transformer = FrameTransformer(config.transformer, per_frame)
+        self.downsample = Downsample(channels, per_frame)
+        self.quantizer = SplitQuantizer(config.quantizer)
+        self.upsample = Upsample(channels, per_frame)
+        self.decoder_transformer = FrameTransformer(config.transformer, per_frame)
+        self.decoder = SeanetDecoder(config.seanet)
+
+    def new_encoder_state(self, slots: int) -> MimiState:
+        """What encoding remembers for `slots` new sessions."""
+        attention = self.encoder_transformer.transformer.new_state(slots)
+        return MimiState(ConvState(slots, self.encoder, self.downsample), attention)
+
+    def new_decoder_state(self, slots: int) -> MimiState:
+        """What decoding remembers for `slots` new sessions."""
+        attention = self.decoder_transformer.transformer.new_state(slots)
+        return MimiState(ConvState(slots, self.decoder, self.upsample), attention)
+
+    def encode(self, state: MimiState, rows: Tensor, pcm: Tensor) -> Tensor:
+        """pcm [B, 1, 1920 * T] of the slots `rows` [B] -> codes [B, K, T], semantic first."""
+        return self.quantizer.encode(self.encode_latent(state, rows, pcm), self.num_codebooks)
+
+    def encode_latent(self, state: MimiState, rows: Tensor, pcm: Tensor) -> Tensor:
+        """pcm [B, 1, 1920 * T] of the slots `rows` [B] -> what is quantized, [B, C, T]."""
+        x = self.encoder(pcm, state.convolutions, rows)  # [B, C, latents_per_frame * T]
+        x = self.encoder_transformer(x, state.attention, rows)
+        latent: Tensor = self.downsample(x, state.convolutions, rows)
+        return latent
+
+    def decode(self, state: MimiState, rows: Tensor, codes: Tensor) -> Tensor:
+        """codes [B, K, T] of the slots `rows` [B], semantic first -> pcm [B, 1, 1920 * T]."""
+        latent = self.quantizer.decode(codes)
+        x = self.upsample(latent, state.convolutions, rows)  # [B, C, latents_per_frame * T]
+        x = self.decoder_transformer(x, state.attention, rows)
+        pcm: Tensor = self.decoder(x, state.convolutions, rows)
+        return pcm

@@ -1,0 +1,107 @@
+"""SEANet (Tagliasacchi et al., 2020): between samples and a latent at 25 Hz, by convolutions."""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from kaiwa_server.models.conv import CausalConv1d, CausalConvTranspose1d, ConvState
+
+
+@dataclass(frozen=True)
+class SeanetConfig:
+    """The shape of the encoder and, mirrored, of the decoder.
+
+    `ratios` are the strides from the latent up to the samples. A kernel that resamples by a
+    ratio is twice as long as it.
+    """
+
+    dimension: int = 512
+    n_filters: int = 64
+    n_residual_layers: int = 1
+    compress: int = 2
+    dilation_base: int = 2
+    kernel_size: int = 7
+    residual_kernel_size: int = 3
+    last_kernel_size: int = 3
+    ratios: tuple[int, ...] = (8, 6, 5, 4)
+
+
+class StreamingStack(nn.ModuleList):
+    """Modules one after the other; all but the activations stream."""
+
+    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """x [B, C, T] of the slots `rows` [B] through all of them."""
+        for module in self:
+            x = module(x) if isinstance(module, nn.ELU) else module(x, state, rows)
+        return x
+
+
+class ResidualBlock(nn.Module):
+    """Adds what a narrow, dilated pair of convolutions finds."""
+
+    def __init__(self, config: SeanetConfig, channels: int, dilation: int) -> None:
+        super().__init__()
+        narrow = channels // config.compress
+        self.block = StreamingStack(
+            [
+                nn.ELU(),
+                CausalConv1d(channels, narrow, config.residual_kernel_size, dilation=dilation),
+                nn.ELU(),
+                CausalConv1d(narrow, channels, 1),
+            ]
+        )
+
+    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """x [B, C, T] -> [B, C, T]."""
+        out: Tensor = x + self.block(x, state, rows)
+        return out
+
+
+class SeanetEncoder(nn.Module):
+    """Samples to latent: each stage looks around itself, then strides and doubles its channels."""
+
+    def __init__(self, config: SeanetConfig) -> None:
+        super().__init__()
+        channels = config.n_filters
+        stack: list[nn.Module] = [CausalConv1d(1, channels, config.kernel_size)]
+        for ratio in reversed(config.ratios):
+            stack += _residual_blocks(config, channels)
+            stack += [nn.ELU(), CausalConv1d(channels, 2 * channels, 2 * ratio, stride=ratio)]
+            channels *= 2
+        stack += [nn.ELU(), CausalConv1d(channels, config.dimension, config.last_kernel_size)]
+        self.model = StreamingStack(stack)
+
+    def forward(self, pcm: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """pcm [B, 1, T * hop] of the slots `rows` [B] -> latent [B, C, T]."""
+        latent: Tensor = self.model(pcm, state, rows)
+        return latent
+
+
+class SeanetDecoder(nn.Module):
+    """Latent to samples: each stage strides and halves its channels, then looks around itself."""
+
+    def __init__(self, config: SeanetConfig) -> None:
+        super().__init__()
+        channels = config.n_filters * 2 ** len(config.ratios)
+        stack: list[nn.Module] = [CausalConv1d(config.dimension, channels, config.kernel_size)]
+        for ratio in config.ratios:
+            stack += [
+                nn.ELU(),
+                CausalConvTranspose1d(channels, channels // 2, 2 * ratio, stride=ratio),
+            ]
+            channels //= 2
+            stack += _residual_blocks(config, channels)
+        stack += [nn.ELU(), CausalConv1d(channels, 1, config.last_kernel_size)]
+        self.model = StreamingStack(stack)
+
+    def forward(self, latent: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """latent [B, C, T] of the slots `rows` [B] -> pcm [B, 1, T * hop]."""
+        pcm: Tensor = self.model(latent, state, rows)
+        return pcm
+
+
+def _residual_blocks(config: SeanetConfig, channels: int) -> list[nn.Module]:
+    return [
+        ResidualBlock(config, channels, config.dilation_base**layer)
+        for layer in range(config.n_residual_layers)
+    ]
