@@ -1,0 +1,149 @@
+"""Moshi: reads both voices and its own thoughts, writes its voice and its next thought.
+
+One step is 80 ms: the temporal transformer takes in all the streams, the text token is drawn, then
+the depformer draws Moshi's audio tokens, one codebook after the other. Parameter names are those of
+Kyutai's newer checkpoints.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from kaiwa_server.models.delays import DelayLine
+from kaiwa_server.models.depformer import Depformer
+from kaiwa_server.models.lm_config import LmConfig
+from kaiwa_server.models.ring_cache import TransformerState
+from kaiwa_server.models.sampling import SamplingRows, sample
+from kaiwa_server.models.transformer import RmsNormF32, Transformer
+
+
+class LmState:
+    """What Moshi remembers for its slots: keys and values, tokens that are due, and the clock."""
+
+    def __init__(self, transformer: TransformerState, delay_line: DelayLine) -> None:
+        self.transformer = transformer
+        self.delay_line = delay_line
+
+    @property
+    def step(self) -> Tensor:
+        """The number of each slot's next step, [S]: the one clock, which the transformer keeps."""
+        return self.transformer.position
+
+    def reset(self, slot: int) -> None:
+        """Makes the slot's state that of a new session."""
+        self.transformer.reset(slot)
+        self.delay_line.reset(slot)
+
+    def completed_frame(self, rows: Tensor) -> Tensor:
+        """The frame of Moshi's voice that the rows' newest step completed, [B, codebooks].
+
+        With the released delays step s completes frame s - 1. A row whose step completed none, as
+        step 0, is all UNGENERATED.
+        """
+        return self.delay_line.aligned(rows, self.step[rows] - 1)[:, 1:]
+
+
+class MoshiLm(nn.Module):
+    """The language model; what it remembers is an `LmState`, passed in."""
+
+    def __init__(self, config: LmConfig) -> None:
+        super().__init__()
+        dim, depformer_dim = config.temporal.dim, config.depformer.dim
+        text_tokens, audio_tokens = config.text_vocabulary_size + 1, config.codebook_size + 1
+        codebooks = range(config.codebooks)
+        self.config = config
+        self.emb = nn.ModuleList(nn.Embedding(audio_tokens, dim) for _ in config.delays[1:])
+        self.text_emb = nn.Embedding(text_tokens, dim)
+        self.transformer = Transformer(config.temporal)
+        self.out_norm = RmsNormF32(dim)
+        self.text_linear = nn.Linear(dim, config.text_vocabulary_size, bias=False)
+        self.depformer_in = nn.ModuleList(
+            nn.Linear(dim, depformer_dim, bias=False) for _ in codebooks
+        )
+        self.depformer_text_emb = nn.Embedding(text_tokens, depformer_dim)
+        self.depformer_emb = nn.ModuleList(
+            nn.Embedding(audio_tokens, depformer_dim) for _ in codebooks[1:]
+        )
+        self.depformer = Depformer(config.depformer, config.codebooks)
+        self.linears = nn.ModuleList(
+            nn.Linear(depformer_dim, config.codebook_size, bias=False) for _ in codebooks
+        )
+
+    def new_state(self, slots: int) -> LmState:
+        """The state of `slots` new sessions, where the weights are and in their precision."""
+        config = self.config
+        # The initial token of a stream is the one after its last.
+        audio = [config.codebook_size] * (2 * config.codebooks)
+        delay_line = DelayLine(
+            slots,
+            delays=config.delays,
+            initial_tokens=[config.text_vocabulary_size, *audio],
+            written=1 + config.codebooks,
+            device=self.text_emb.weight.device,
+        )
+        return LmState(self.transformer.new_state(slots), delay_line)
+
+    @torch.no_grad()
+    def step(
+        self,
+        state: LmState,
+        rows: Tensor,
+        user_tokens: Tensor,
+        sampling: SamplingRows,
+        uniforms: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """One step of the slots `rows` [B], which are distinct.
+
+        Args:
+            state: moved on by one step in these rows, left alone in all others.
+            rows: slot numbers, int64.
+            user_tokens: what the user says in this step, [B, codebooks]; NO_INPUT where nothing.
+            sampling: how each of the rows draws.
+            uniforms: in [0, 1), for the text token and each codebook, [B, 1 + codebooks].
+
+        Returns:
+            The text token [B] and the audio tokens [B, codebooks] that the step wrote, not yet
+            aligned: see `LmState.completed_frame`.
+        """
+        step = state.step[rows]
+        state.delay_line.hear(rows, step, user_tokens)
+        x = self._embed(state.delay_line.read(rows, step))  # [B, 1, D]
+        hidden = self.out_norm(self.transformer(x, state.transformer, rows))  # [B, 1, D]
+        text = sample(
+            self.text_linear(hidden)[:, 0],
+            sampling.text_temperature,
+            sampling.text_top_k,
+            uniforms[:, 0],
+        )
+        audio = self._speak(hidden, text, sampling, uniforms[:, 1:])
+        state.delay_line.write(rows, step, torch.cat((text[:, None], audio), dim=1))
+        return text, audio
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        """The sum of the streams' embeddings, [B, K] -> [B, 1, D]."""
+        heard = (tokens >= 0)[:, :, None]
+        text, *audio = tokens.clamp(min=0).unbind(dim=1)
+        embedded = [emb(stream) for emb, stream in zip(self.emb, audio, strict=True)]
+        streams = torch.stack((self.text_emb(text), *embedded), dim=1)  # [B, K, D]
+        return (streams * heard).sum(dim=1, keepdim=True)
+
+    def _speak(
+        self, hidden: Tensor, text: Tensor, sampling: SamplingRows, uniforms: Tensor
+    ) -> Tensor:
+        """Draws the audio tokens [B, codebooks]; each knows the text and those before it."""
+        cache = self.depformer.new_cache(hidden)
+        told = self.depformer_text_emb(text)
+        tokens: list[Tensor] = []
+        for codebook in range(self.config.codebooks):
+            if codebook > 0:
+                told = self.depformer_emb[codebook - 1](tokens[-1])
+            x = self.depformer_in[codebook](hidden) + told[:, None]
+            logits = self.linears[codebook](self.depformer(x, codebook, cache))[:, 0]
+            tokens.append(
+                sample(
+                    logits,
+                    sampling.audio_temperature,
+                    sampling.audio_top_k,
+                    uniforms[:, codebook],
+                )
+            )
+        return torch.stack(tokens, dim=1)

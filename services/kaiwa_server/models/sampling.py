@@ -1,0 +1,62 @@
+"""Drawing a token: temperature, the top k, and the inverse of the distribution function."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SamplingRows:
+    """How each row draws: temperatures [B] float32, and how many tokens it draws from [B] int64."""
+
+    text_temperature: Tensor
+    text_top_k: Tensor
+    audio_temperature: Tensor
+    audio_top_k: Tensor
+
+    @classmethod
+    def greedy(cls, rows: int, device: torch.device | str = "cpu") -> "SamplingRows":
+        """Always takes the likeliest token."""
+        return cls(
+            text_temperature=torch.zeros(rows, device=device),
+            text_top_k=torch.ones(rows, dtype=torch.int64, device=device),
+            audio_temperature=torch.zeros(rows, device=device),
+            audio_top_k=torch.ones(rows, dtype=torch.int64, device=device),
+        )
+
+    def take(self, rows: Tensor) -> "SamplingRows":
+        """Those of the rows [B]."""
+        return SamplingRows(
+            text_temperature=self.text_temperature[rows],
+            text_top_k=self.text_top_k[rows],
+            audio_temperature=self.audio_temperature[rows],
+            audio_top_k=self.audio_top_k[rows],
+        )
+
+
+def sample(logits: Tensor, temperature: Tensor, top_k: Tensor, uniform: Tensor) -> Tensor:
+    """Draws a token [B] from each row of logits [B, V] as a function of its uniform in [0, 1).
+
+    The tokens are lined up from the likeliest down, ties by number. The draw is the first whose
+    share of the row's top k, summed with those before it, exceeds the uniform. A row's result
+    depends on nothing but the row.
+
+    Args:
+        logits: any float type; [B, V].
+        temperature: 0 takes the likeliest token; [B].
+        top_k: how many tokens to draw from, at least 1; more than V is V; [B].
+        uniform: the one random number of the draw; [B].
+    """
+    _, size = logits.shape
+    ordered, tokens = logits.float().sort(dim=-1, descending=True, stable=True)  # [B, V]
+    greedy = temperature == 0
+    kept = torch.where(greedy, 1, top_k.clamp(max=size))[:, None]  # [B, 1]
+    divisor = torch.where(greedy, 1.0, temperature)[:, None]
+    weights = ((ordered - ordered[:, :1]) / divisor).exp()  # the largest is 1
+    weights = weights * (torch.arange(size, device=logits.device) < kept)
+    cumulative = weights.cumsum(dim=-1)
+    target = uniform.float()[:, None] * cumulative[:, -1:]
+    rank = torch.searchsorted(cumulative, target, right=True)  # [B, 1]
+    # A uniform just below 1 may round up to the whole sum.
+    return tokens.gather(-1, rank.minimum(kept - 1))[:, 0]
