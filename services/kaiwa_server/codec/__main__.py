@@ -1,0 +1,103 @@
+"""`kaiwa-codec`: the codec service's process, put together."""
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import uvloop
+from kaiwa.v1 import codec_pb2_grpc, lm_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from kaiwa_server.audio import FRAME_SAMPLES, PcmFrame
+from kaiwa_server.codec.config import CodecServiceConfig
+from kaiwa_server.codec.lm_link import LmService
+from kaiwa_server.codec.service import CodecServicer, LoadedCodec
+from kaiwa_server.codec.steppers import DecodeStepper, EncodeStepper
+from kaiwa_server.engine.step_loop import StepLoop
+from kaiwa_server.errors import KaiwaError
+from kaiwa_server.models.checkpoint import Checkpoint, load_mimi
+from kaiwa_server.models.device import choose_device
+from kaiwa_server.models.weights import fingerprint
+from kaiwa_server.serving.channels import open_channel
+from kaiwa_server.serving.config import parse
+from kaiwa_server.serving.hub import resolve_model_dir
+from kaiwa_server.serving.logs import configure_logs
+from kaiwa_server.serving.metrics import serve_metrics
+from kaiwa_server.serving.server import GrpcServer
+from kaiwa_server.serving.slot_metrics import SlotMetrics
+
+WARM_UP_STEPS = 3
+
+
+def main() -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    config = parse(CodecServiceConfig)
+    configure_logs(config.log_level, config.log_format)
+    try:
+        uvloop.run(serve(config))
+    except KaiwaError as error:
+        raise SystemExit(f"kaiwa-codec: {error}") from None
+
+
+async def serve(config: CodecServiceConfig) -> None:
+    """Listens at once, is ready when the codec is loaded and warm, ends when it is told to."""
+    registry = CollectorRegistry()
+    metrics = SlotMetrics(registry)
+    if config.metrics_port:
+        serve_metrics(config.host, config.metrics_port, registry)
+    server = GrpcServer(config, ["kaiwa.v1.CodecService"])
+    await server.start()
+    loaded = await asyncio.to_thread(load, config)
+    encoder = StepLoop(loaded.encoder, name="encoder", on_step=metrics.on_step("encoder"))
+    decoder = StepLoop(loaded.decoder, name="decoder", on_step=metrics.on_step("decoder"))
+    metrics.watch("encoder", encoder)
+    metrics.watch("decoder", decoder)
+    encoder.start()
+    decoder.start()
+    try:
+        async with open_channel(config.lm) as channel:
+            stub = lm_pb2_grpc.LmServiceStub(channel)
+            lm = LmService(stub, config.lm, config.lm_accept_s, config.lm_answer_s)
+            servicer = CodecServicer(config, loaded.codec, encoder, decoder, lm, metrics)
+            codec_pb2_grpc.add_CodecServiceServicer_to_server(servicer, server.grpc)
+            await server.set_ready(True)
+            await server.run_until_signal()
+    finally:
+        encoder.stop()
+        decoder.stop()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What comes out of a checkpoint."""
+
+    codec: LoadedCodec
+    encoder: EncodeStepper
+    decoder: DecodeStepper
+
+
+def load(config: CodecServiceConfig) -> Loaded:
+    """Loads the checkpoint and warms the codec up."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
+    mimi = load_mimi(checkpoint, choose_device(config.device))
+    encoder, decoder = EncodeStepper(mimi, config.slots), DecodeStepper(mimi, config.slots)
+    silence = PcmFrame(0, np.zeros(FRAME_SAMPLES, np.float32))
+    for slot in range(config.slots):
+        encoder.begin(slot, None)
+        decoder.begin(slot, None)
+    for _ in range(WARM_UP_STEPS):
+        decoder.step(encoder.step(dict.fromkeys(range(config.slots), silence)))
+    codec = LoadedCodec(
+        name=config.hf_repo or checkpoint.name,
+        fingerprint=fingerprint(checkpoint.mimi_path),
+        codebooks=mimi.num_codebooks,
+        codebook_size=mimi.codebook_size,
+    )
+    return Loaded(codec, encoder, decoder)
+
+
+if __name__ == "__main__":
+    main()

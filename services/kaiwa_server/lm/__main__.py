@@ -1,0 +1,99 @@
+"""`kaiwa-lm`: the LM service's process, put together."""
+
+import asyncio
+from dataclasses import dataclass
+
+import torch
+import uvloop
+from kaiwa.v1 import lm_pb2_grpc
+from prometheus_client import CollectorRegistry
+from sentencepiece import SentencePieceProcessor
+
+from kaiwa_server.engine.step_loop import StepLoop
+from kaiwa_server.errors import KaiwaError
+from kaiwa_server.lm.config import LmServiceConfig
+from kaiwa_server.lm.service import LmServicer, LoadedLm
+from kaiwa_server.lm.settings import LmSettings
+from kaiwa_server.lm.stepper import LmStepper
+from kaiwa_server.lm.text import Tokenizer
+from kaiwa_server.models.checkpoint import Checkpoint, load_lm
+from kaiwa_server.models.device import choose_device
+from kaiwa_server.models.weights import fingerprint
+from kaiwa_server.serving.config import parse
+from kaiwa_server.serving.hub import resolve_model_dir
+from kaiwa_server.serving.logs import configure_logs
+from kaiwa_server.serving.metrics import serve_metrics
+from kaiwa_server.serving.server import GrpcServer
+from kaiwa_server.serving.slot_metrics import SlotMetrics
+
+WARM_UP_STEPS = 3
+
+
+def main() -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    config = parse(LmServiceConfig)
+    configure_logs(config.log_level, config.log_format)
+    try:
+        uvloop.run(serve(config))
+    except KaiwaError as error:
+        raise SystemExit(f"kaiwa-lm: {error}") from None
+
+
+async def serve(config: LmServiceConfig) -> None:
+    """Listens at once, is ready when the model is loaded and warm, ends when it is told to."""
+    registry = CollectorRegistry()
+    metrics = SlotMetrics(registry)
+    if config.metrics_port:
+        serve_metrics(config.host, config.metrics_port, registry)
+    server = GrpcServer(config, ["kaiwa.v1.LmService"])
+    await server.start()
+    loaded = await asyncio.to_thread(load, config)
+    loop = StepLoop(loaded.stepper, name="lm", on_step=metrics.on_step("lm"))
+    metrics.watch("lm", loop)
+    loop.start()
+    try:
+        servicer = LmServicer(config, loaded.model, loop, loaded.tokenizer, metrics)
+        lm_pb2_grpc.add_LmServiceServicer_to_server(servicer, server.grpc)
+        await server.set_ready(True)
+        await server.run_until_signal()
+    finally:
+        loop.stop()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What comes out of a checkpoint."""
+
+    model: LoadedLm
+    stepper: LmStepper
+    tokenizer: Tokenizer
+
+
+def load(config: LmServiceConfig) -> Loaded:
+    """Loads the checkpoint and warms the model up."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = choose_device(config.device)
+    checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    lm = load_lm(checkpoint, device, dtype)
+    stepper = LmStepper(lm, config.slots)
+    for slot in range(config.slots):
+        stepper.begin(slot, LmSettings(seed=0))
+    for _ in range(WARM_UP_STEPS):
+        stepper.step(dict.fromkeys(range(config.slots)))
+    model = LoadedLm(
+        name=config.hf_repo or checkpoint.name,
+        fingerprint=fingerprint(checkpoint.lm_path),
+        context_steps=lm.config.temporal.context,
+        text_vocabulary_size=lm.config.text_vocabulary_size,
+        codebooks=lm.config.codebooks,
+        codebook_size=lm.config.codebook_size,
+        delays_steps=lm.config.delays,
+    )
+    tokenizer = SentencePieceProcessor(model_file=str(checkpoint.tokenizer_path))
+    return Loaded(model, stepper, tokenizer)
+
+
+if __name__ == "__main__":
+    main()

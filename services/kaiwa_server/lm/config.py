@@ -1,0 +1,17 @@
+"""What the LM service can be told."""
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from kaiwa_server.serving.model_config import ModelServiceConfig
+
+
+class LmServiceConfig(ModelServiceConfig):
+    """Serve Moshi, the language model: one step of every session in each 80 ms."""
+
+    model_config = SettingsConfigDict(env_prefix="KAIWA_LM_", cli_prog_name="kaiwa-lm")
+
+    port: int = Field(50053, description="Port of the gRPC service.", ge=0, le=65535)
+    metrics_port: int = Field(
+        9466, description="Port of the Prometheus metrics over HTTP; 0 is off.", ge=0, le=65535
+    )

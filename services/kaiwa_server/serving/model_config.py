@@ -1,0 +1,35 @@
+"""What every service that runs a model can be told."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from kaiwa_server.serving.config import ServiceConfig
+
+
+class ModelServiceConfig(ServiceConfig):
+    """What every service that runs a model can be told."""
+
+    model_config = SettingsConfigDict(protected_namespaces=())
+
+    model_dir: Path | None = Field(
+        None,
+        description="Folder of a checkpoint in Kyutai's layout. Default: the embedded small model.",
+    )
+    hf_repo: str | None = Field(
+        None,
+        description="Hugging Face repository to download the checkpoint from instead, for instance "
+        "kyutai/moshiko-pytorch-bf16.",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model runs; auto takes the GPU if there is one."
+    )
+    threads: int = Field(
+        0, description="CPU threads of one step; 0 leaves the choice to torch.", ge=0
+    )
+    slots: int = Field(4, description="Sessions at once; each takes memory for its state.", ge=1)
+    silence_s: float = Field(
+        60.0, description="How long a caller may send nothing before its call is ended, in s.", gt=0
+    )
