@@ -33,7 +33,8 @@ def error_of(failure: grpc.aio.AioRpcError, target: str) -> KaiwaError:
     text = failure.details() or f"the call to {target} ended with {status}"
     reason = _reason(failure.trailing_metadata() or ())
     if reason is None and status == "UNAVAILABLE":
-        return KaiwaError(status, "UNREACHABLE", f"no connection to {target}: {text}")
+        cause = text.rsplit(": ", 1)[-1]  # before it come the addresses that were tried
+        return KaiwaError(status, "UNREACHABLE", f"no connection to {target}: {cause}")
     return KaiwaError(status, reason or status, text)
 
 

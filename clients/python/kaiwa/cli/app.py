@@ -1,0 +1,163 @@
+"""The `kaiwa` command: talk with Moshi from a terminal."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from kaiwa.cli import options
+from kaiwa.cli.errors import CannotDo
+from kaiwa.cli.microphone import SoundCard, find_sound_card
+from kaiwa.cli.save import Outputs
+from kaiwa.cli.script import Script, write_script
+from kaiwa.cli.sound import read_sound
+from kaiwa.cli.tables import show_info
+from kaiwa.cli.talk import Call, talk_live, talk_script
+from kaiwa.client import Settings
+from kaiwa.errors import KaiwaError
+from kaiwa.info import service_info
+
+DEFAULT_SERVER = "localhost:50051"
+INTERRUPTED = 130
+BUNDLED_QUESTIONS = ("what-is-your-name.wav", "tell-me-a-joke.wav")
+IS_IT_RUNNING = "Is a gateway running there? kaiwa-serve starts one; --server says where it is."
+
+ResultT = TypeVar("ResultT")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def kaiwa() -> None:
+    """Talk with Moshi, the speech model that listens and speaks at once."""
+
+
+@app.command()
+def talk(
+    questions: options.Questions = None,
+    server: options.Server = DEFAULT_SERVER,
+    mic: options.Mic = False,
+    lead_s: options.LeadS = 3.5,
+    gap_s: options.GapS = 5.0,
+    tail_s: options.TailS = 6.0,
+    encoding: options.HowSoundTravels = options.Format.OPUS,
+    seed: options.Seed = None,
+    greedy: options.Greedy = False,
+    text_temperature: options.TextTemperature = None,
+    audio_temperature: options.AudioTemperature = None,
+    text_top_k: options.TextTopK = None,
+    audio_top_k: options.AudioTopK = None,
+    out: options.Out = None,
+    stereo: options.Stereo = None,
+    plot: options.Plot = None,
+    transcript: options.Transcript = None,
+    json_file: options.JsonFile = None,
+) -> None:
+    """Ask Moshi aloud and hear what it answers.
+
+    The sound is sent in real time, as a microphone would; files of any rate and channels will do.
+    Moshi greets first: so the question comes after 3.5 s of silence (--lead-s), and 6 s of silence
+    (--tail-s) leave room for the answer.
+
+    **Mouth to ear** is how long Moshi takes, measured here on every frame of 80 ms: from
+    the moment its first sample is at the microphone to the moment the first sound that can answer
+    to it could be played. The floor is 160 ms. **Underruns** count how often a speaker
+    that holds only 20 ms would have run dry.
+
+    Ctrl-C ends the talk politely: the files are written and the exit status is 130. After an error
+    it is 1.
+
+    **Examples**
+
+    ```
+    kaiwa talk
+    kaiwa talk question.wav --out reply.wav --plot talk.png
+    kaiwa talk hello.wav joke.ogg --gap-s 8 --greedy --stereo talk.wav
+    kaiwa talk --mic
+    ```
+    """
+    if greedy and (text_temperature is not None or audio_temperature is not None):
+        raise typer.BadParameter("--greedy sets both temperatures: leave them out")
+    if mic and questions:
+        raise typer.BadParameter("give sound files or --mic, not both")
+    settings = Settings(
+        text_temperature=0.0 if greedy else text_temperature,
+        text_top_k=text_top_k,
+        audio_temperature=0.0 if greedy else audio_temperature,
+        audio_top_k=audio_top_k,
+        seed=seed,
+    )
+    call = Call(server, encoding.value, settings)
+    outputs = Outputs(reply=out, stereo=stereo, plot=plot, transcript=transcript, json=json_file)
+
+    async def hold() -> bool:
+        outputs.check()
+        if mic:
+            open_stream = find_sound_card()
+            return await talk_live(call, lambda: SoundCard(open_stream), outputs, Console())
+        script = _read_script(questions, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
+        return await talk_script(call, script, outputs, Console())
+
+    if _run(hold()):
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def info(server: options.Server = DEFAULT_SERVER, json_flag: options.JsonFlag = False) -> None:
+    """See what is behind a server: its model, its codec, and how much room there is.
+
+    **Examples**
+
+    ```
+    kaiwa info
+    kaiwa info --server voice.example.org:50051 --json
+    ```
+    """
+    answer = _run(service_info(server))
+    if json_flag:
+        typer.echo(json.dumps(asdict(answer), indent=2))
+    else:
+        show_info(Console(), answer)
+
+
+def _read_script(
+    questions: Sequence[Path] | None, *, lead_s: float, gap_s: float, tail_s: float
+) -> Script:
+    with ExitStack() as opened:
+        paths = list(questions or ())
+        if not paths:
+            folder = resources.files("kaiwa") / "questions"
+            for name in BUNDLED_QUESTIONS:
+                paths.append(opened.enter_context(resources.as_file(folder / name)))
+        sounds = [(path.name, read_sound(path)) for path in paths]
+    return write_script(sounds, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
+
+
+def _run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """Runs a command's work; what goes wrong becomes a sentence and an exit status."""
+    try:
+        return asyncio.run(work)
+    except KaiwaError as error:
+        text = f"{error}\n{IS_IT_RUNNING}" if error.reason == "UNREACHABLE" else str(error)
+        name = error.reason
+    except CannotDo as error:
+        text, name = str(error), "error"
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    console = Console(stderr=True)
+    console.print(Text.assemble((f"{name}: ", "bold red"), (text, "red")), soft_wrap=True)
+    raise typer.Exit(1)

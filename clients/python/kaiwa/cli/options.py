@@ -1,0 +1,90 @@
+"""The command's arguments and options, each with the sentence that explains it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SOUND, MODEL, FILES = "Sound", "What to ask of the model", "What to keep"
+
+
+class Format(StrEnum):
+    """How sound travels."""
+
+    OPUS = "opus"
+    PCM = "pcm"
+
+
+Server = Annotated[
+    str, typer.Option(envvar="KAIWA_SERVER", metavar="HOST:PORT", help="Where the gateway listens.")
+]
+Questions = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[QUESTION.wav]...",
+        help="Sound files to say, one after the other. Without any, two that come with Kaiwa.",
+        show_default=False,
+    ),
+]
+Mic = Annotated[
+    bool,
+    typer.Option(
+        "--mic", help="Talk through microphone and speaker until Ctrl-C. Wear headphones."
+    ),
+]
+LeadS = Annotated[
+    float,
+    typer.Option(min=0, help="Silence before the first: Moshi greets.", rich_help_panel=SOUND),
+]
+GapS = Annotated[
+    float, typer.Option(min=0, help="Silence between two questions.", rich_help_panel=SOUND)
+]
+TailS = Annotated[
+    float,
+    typer.Option(min=0, help="Silence after the last: room to answer.", rich_help_panel=SOUND),
+]
+HowSoundTravels = Annotated[
+    Format, typer.Option("--format", help="How sound travels.", rich_help_panel=SOUND)
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Same seed and same sound: same reply.", rich_help_panel=MODEL),
+]
+Greedy = Annotated[
+    bool,
+    typer.Option(
+        "--greedy", help="Both temperatures 0: always the likeliest.", rich_help_panel=MODEL
+    ),
+]
+TextTemperature = Annotated[
+    float | None, typer.Option(help="How freely words are drawn, 0 to 5.", rich_help_panel=MODEL)
+]
+AudioTemperature = Annotated[
+    float | None, typer.Option(help="The same for the voice.", rich_help_panel=MODEL)
+]
+TextTopK = Annotated[
+    int | None,
+    typer.Option(help="From how many of the likeliest words.", rich_help_panel=MODEL),
+]
+AudioTopK = Annotated[
+    int | None, typer.Option(help="The same for the voice.", rich_help_panel=MODEL)
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Moshi's voice: .wav, .flac, .ogg.", rich_help_panel=FILES)
+]
+Stereo = Annotated[
+    Path | None, typer.Option(help="Both voices: you left, Moshi right.", rich_help_panel=FILES)
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(help="A picture of voices, words and delays: .png, .svg.", rich_help_panel=FILES),
+]
+Transcript = Annotated[
+    Path | None, typer.Option(help="Who said what and when, as text.", rich_help_panel=FILES)
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", help="Words, times and figures, as JSON.", rich_help_panel=FILES),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]

@@ -1,0 +1,88 @@
+"""What one sees after a conversation, and of a server: names and values in columns."""
+
+from rich.console import Console
+from rich.table import Table
+
+from kaiwa.cli.measure import FLOOR_MS, GOAL_MS, Figures
+from kaiwa.cli.recording import Recording
+from kaiwa.info import ServiceInfo
+
+SHORT_FINGERPRINT = 12
+UNREACHABLE = "cannot be reached"
+
+
+def show_figures(console: Console, recording: Recording, figures: Figures) -> None:
+    """Prints how a conversation went."""
+    rows = [("model", _named(recording.ready.model_name, recording.ready.model_fingerprint))]
+    rows.append(("session", recording.ready.session_id))
+    rows.append(("seed", str(recording.ready.seed)))
+    summary = recording.summary
+    if summary is None:
+        rows.append(("frames", f"{len(recording.heard)} heard, then it was cut off"))
+    else:
+        rows.append(("frames", f"{summary.frames_in} in, {summary.frames_out} out"))
+        rows.append(("dropped, late", f"{summary.frames_dropped}, {summary.frames_late}"))
+        lag = _spread(summary.turnaround_p50_ms, summary.turnaround_p99_ms)
+        rows.append(("lag in the service", lag))
+    rows.append(("mouth to ear", _delay(figures)))
+    rows.append(("underruns", f"{figures.underruns} with a speaker that holds 20 ms"))
+    console.print()
+    _show(console, rows)
+
+
+def show_info(console: Console, info: ServiceInfo) -> None:
+    """Prints what is behind a gateway."""
+    rows = [
+        ("gateway", f"version {info.gateway_version}"),
+        ("sessions", f"{info.sessions} open of at most {info.max_sessions}"),
+    ]
+    if info.lm is None:
+        rows.append(("model", UNREACHABLE))
+    else:
+        lm = info.lm
+        context_s = lm.context_steps * 0.08
+        rows += [
+            ("model", _named(lm.name, lm.fingerprint)),
+            ("  context", f"{lm.context_steps} steps ({context_s:g} s)"),
+            ("  slots", f"{lm.slots_used} used of {lm.slots}"),
+            ("  text tokens", str(lm.text_vocabulary_size)),
+            ("  can also", ", ".join(lm.capabilities) or "nothing beyond talking"),
+        ]
+    if info.codec is None:
+        rows.append(("codec", UNREACHABLE))
+    else:
+        codec = info.codec
+        rows += [
+            ("codec", _named(codec.name, codec.fingerprint)),
+            ("  sound", f"{codec.sample_rate_hz} Hz, frames of {codec.frame_samples} samples"),
+            ("  codebooks", f"{codec.codebooks} of {codec.codebook_size} entries"),
+            ("  slots", f"{codec.encoder_slots_used} + {codec.decoder_slots_used} used of "
+                        f"{codec.slots} + {codec.slots} (encoder + decoder)"),
+        ]  # fmt: skip
+    _show(console, rows)
+
+
+def _show(console: Console, rows: list[tuple[str, str]]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=not console.is_terminal)
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table, soft_wrap=not console.is_terminal)
+
+
+def _named(name: str, fingerprint: str) -> str:
+    return f"{name} ({fingerprint[:SHORT_FINGERPRINT]})"
+
+
+def _spread(p50_ms: float, p99_ms: float) -> str:
+    return f"p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms"
+
+
+def _delay(figures: Figures) -> str:
+    p50, p99 = figures.mouth_to_ear_p50_ms, figures.mouth_to_ear_p99_ms
+    longest = figures.mouth_to_ear_max_ms
+    if p50 is None or p99 is None or longest is None:
+        return "not measured: no frame was answered"
+    spread = f"{_spread(p50, p99)}, max {longest:.0f} ms"
+    return f"{spread} (floor {FLOOR_MS:.0f}, goal {GOAL_MS:.0f})"
