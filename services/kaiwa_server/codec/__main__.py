@@ -60,7 +60,7 @@ async def serve(config: CodecServiceConfig) -> None:
             stub = lm_pb2_grpc.LmServiceStub(channel)
             lm = LmService(stub, config.lm, config.lm_accept_s, config.lm_answer_s)
             servicer = CodecServicer(config, loaded.codec, encoder, decoder, lm, metrics)
-            codec_pb2_grpc.add_CodecServiceServicer_to_server(servicer, server.grpc)
+            server.add(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
             await server.set_ready(True)
             await server.run_until_signal()
     finally:

@@ -23,7 +23,7 @@ from kaiwa_server.serving.watchdog import Watchdog
 class LmService:
     """The LM service behind this codec: where it is and how long it may take."""
 
-    stub: lm_pb2_grpc.LmServiceAsyncStub
+    stub: "lm_pb2_grpc.LmServiceAsyncStub"
     target: str
     accept_s: float
     answer_s: float

@@ -53,7 +53,7 @@ async def serve(config: LmServiceConfig) -> None:
     loop.start()
     try:
         servicer = LmServicer(config, loaded.model, loop, loaded.tokenizer, metrics)
-        lm_pb2_grpc.add_LmServiceServicer_to_server(servicer, server.grpc)
+        server.add(lm_pb2_grpc.add_LmServiceServicer_to_server, servicer)
         await server.set_ready(True)
         await server.run_until_signal()
     finally:

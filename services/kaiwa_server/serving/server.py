@@ -8,7 +8,8 @@ call is answered UNAVAILABLE at once.
 import asyncio
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.internal import api_implementation
@@ -39,11 +40,13 @@ _OPTIONS = (
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
+ServicerT = TypeVar("ServicerT")
+
 log = logging.getLogger(__name__)
 
 
 class GrpcServer:
-    """The gRPC side of a process; servicers are added to `grpc`, before or after the start."""
+    """The gRPC side of a process; servicers are added before or after the start."""
 
     def __init__(self, config: ServiceConfig, service_names: Sequence[str]) -> None:
         if api_implementation.Type() != "upb":
@@ -60,6 +63,10 @@ class GrpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         names = (*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.grpc)
+
+    def add(self, add_to_server: Callable[[ServicerT, Any], None], servicer: ServicerT) -> None:
+        """Adds a servicer by the function that was generated for it."""
+        add_to_server(servicer, _LateServer(self.grpc))
 
     async def start(self) -> None:
         """Listens; alive, not yet ready.
@@ -80,6 +87,8 @@ class GrpcServer:
         """Takes new sessions, or says that it does not."""
         self._ready = ready
         await self._say_ready(ready)
+        if ready:
+            log.info("ready at %s:%d", self._config.host, self.port)
 
     async def _say_ready(self, ready: bool) -> None:
         for name in ("", "ready"):
@@ -117,3 +126,16 @@ class GrpcServer:
         if not self._ready:
             return NotReady("the service is still getting ready: try again in a few seconds")
         return None
+
+
+class _LateServer:
+    """A server that has started: generated code finds all it calls, and grpc has no complaint.
+
+    What is left out is a shortcut to methods that are known at the start; after it, grpc only warns.
+    """
+
+    def __init__(self, server: grpc.aio.Server) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        """Does nothing."""
