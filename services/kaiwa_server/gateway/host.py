@@ -1,0 +1,103 @@
+"""Where the conversations of one gateway are admitted and held, whatever protocol they come by."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import ExitStack, aclosing, contextmanager
+
+from kaiwa_server.errors import KaiwaError
+from kaiwa_server.gateway.codec_link import CodecLink
+from kaiwa_server.gateway.config import GatewayConfig
+from kaiwa_server.gateway.conversation import Conversation
+from kaiwa_server.gateway.formats import Samples
+from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.outbox import Outbox
+from kaiwa_server.gateway.outputs import Output, Ready
+from kaiwa_server.gateway.seats import Seats
+from kaiwa_server.gateway.session import Session
+from kaiwa_server.serving.silence import unless_silent
+
+log = logging.getLogger(__name__)
+
+
+class Host:
+    """Holds the conversations of a gateway.
+
+    Args:
+        config: how many there may be, and how patient to be with their clients.
+        metrics: what counts them.
+        draining: set when the gateway is about to stop; the open conversations are told.
+    """
+
+    def __init__(
+        self, config: GatewayConfig, metrics: GatewayMetrics, draining: asyncio.Event
+    ) -> None:
+        self._config = config
+        self._metrics = metrics
+        self._draining = draining
+        self.seats = Seats(config.max_sessions)
+        metrics.watch(self.seats)
+
+    async def converse(
+        self, call: str, link: CodecLink, sounds: AsyncIterator[Samples]
+    ) -> AsyncGenerator[Output, None]:
+        """Holds one conversation: gives what the client is to be told, from `Ready` to `Summary`.
+
+        Args:
+            call: what the client called, for the metrics.
+            link: its codec call, not yet open.
+            sounds: what the client says; its end is the end of the user's side.
+
+        Raises:
+            ServiceFull: here, in the codec service or in the LM service.
+            CodecDown: the codec service is gone or frozen.
+            ClientSilent: the client sends nothing.
+            SlowConsumer: the client reads nothing.
+            KaiwaError: what `sounds` raises, or what the codec service ended the call with.
+        """
+        session_id = secrets.token_hex(8)
+        with ExitStack() as held:
+            with self._metrics.admission(call):
+                held.enter_context(self.seats.seat())
+                held.enter_context(link)
+                accepted = await link.open()
+            yield Ready(
+                session_id,
+                accepted.seed,
+                accepted.model_name,
+                accepted.model_fingerprint,
+                accepted.context_steps,
+            )
+            session = Session(accepted.context_steps, accepted.keep_first_frame, accepted.seed)
+            conversation = Conversation(
+                session,
+                link,
+                Outbox(self._config.unread_s),
+                self._metrics,
+                self._draining,
+                int((self._config.lame_duck_s + self._config.drain_s) * 1000),
+                release=held.close,
+            )
+            heard = unless_silent(sounds, self._config.silence_s)
+            with self._watched(call, session_id):
+                async with aclosing(conversation.outputs(heard)) as outputs:
+                    async for output in outputs:
+                        yield output
+
+    @contextmanager
+    def _watched(self, call: str, session_id: str) -> Iterator[None]:
+        log.info("session %s begins (%s)", session_id, call)
+        result = "CLIENT_GONE"
+        try:
+            yield
+            result = "NORMAL"
+        except KaiwaError as error:
+            result = error.reason
+            raise
+        except Exception:
+            result = "INTERNAL"
+            raise
+        finally:
+            self._metrics.on_end(call, result)
+            log.info("session %s ended: %s", session_id, result)
