@@ -2,8 +2,8 @@
 
     python -m kaiwa_server.serving.probe 127.0.0.1:50051 ready
 
-It ends with exit code 0 if the service says that it is serving under that health name, and otherwise
-with 1 and a sentence.
+It ends with exit code 0 if the service says that it is serving under that health name, and
+otherwise with 1 and a sentence.
 """
 
 import sys
