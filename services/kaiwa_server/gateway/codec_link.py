@@ -18,6 +18,8 @@ from kaiwa_server.serving.frames import SAMPLES_FORMAT, pcm_frame
 from kaiwa_server.serving.mailbox import Mailbox
 from kaiwa_server.serving.watchdog import Watchdog
 
+INFO_TIMEOUT_S = 2.0
+
 ConverseCall = grpc.aio.StreamStreamCall[
     codec_pb2.CodecServiceConverseRequest, codec_pb2.CodecServiceConverseResponse
 ]
@@ -38,6 +40,19 @@ class CodecService:
             f"the codec service at {self.target} {what}: look at its log, and open a new session "
             "when it is well"
         )
+
+    async def info(self) -> codec_pb2.GetCodecInfoResponse | None:
+        """Gives what it says of itself and of the LM service, or None if it cannot be reached."""
+        try:
+            request = codec_pb2.GetCodecInfoRequest()
+            return await self.stub.GetCodecInfo(request, timeout=INFO_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return None
+
+    async def is_well(self) -> bool:
+        """Whether it and the LM service behind it answer."""
+        info = await self.info()
+        return info is not None and info.HasField("lm")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
-from kaiwa.v1 import codec_pb2, dialogue_pb2, dialogue_pb2_grpc
+from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc
 
 from kaiwa_server.audio import FRAME_MS, PcmFrame
 from kaiwa_server.errors import BadFrame, ConfigMissing, ConfigRepeated, UnsupportedAudio
@@ -31,8 +31,6 @@ from kaiwa_server.gateway.outputs import (
 )
 from kaiwa_server.journal import TextPiece
 from kaiwa_server.serving.calls import first_message
-
-INFO_TIMEOUT_S = 2.0
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Response = dialogue_pb2.ConverseResponse
@@ -77,15 +75,8 @@ class DialogueServicer(dialogue_pb2_grpc.DialogueServiceServicer):
             gateway_version=importlib.metadata.version("kaiwa"),
             sessions=self._host.seats.taken,
             max_sessions=self._host.seats.seats,
-            codec=await self._codec_info(),
+            codec=await self._codec.info(),
         )
-
-    async def _codec_info(self) -> codec_pb2.GetCodecInfoResponse | None:
-        try:
-            request = codec_pb2.GetCodecInfoRequest()
-            return await self._codec.stub.GetCodecInfo(request, timeout=INFO_TIMEOUT_S)
-        except grpc.aio.AioRpcError:
-            return None
 
 
 def _format(message: dialogue_pb2.AudioFormat) -> tuple[Coding, int]:

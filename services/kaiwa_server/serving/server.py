@@ -8,7 +8,7 @@ call is answered UNAVAILABLE at once.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -40,6 +40,7 @@ _OPTIONS = (
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
+Stop = Callable[[float], Awaitable[None]]
 ServicerT = TypeVar("ServicerT")
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,9 @@ class GrpcServer:
         self.draining = asyncio.Event()
         self.port = config.port
         self.grpc = grpc.aio.server(
-            interceptors=(ErrorInterceptor(), GateInterceptor(self._why_closed)), options=_OPTIONS
+            interceptors=(ErrorInterceptor(), GateInterceptor(self.why_closed)), options=_OPTIONS
         )
+        self._stops: list[Stop] = [self.grpc.stop]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
         names = (*service_names, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self.grpc)
@@ -67,6 +69,10 @@ class GrpcServer:
     def add(self, add_to_server: Callable[[ServicerT, Any], None], servicer: ServicerT) -> None:
         """Adds a servicer by the function that was generated for it."""
         add_to_server(servicer, _LateServer(self.grpc))
+
+    def stop_together(self, stop: Stop) -> None:
+        """Lets another server of the process drain with this one: `stop` is given the seconds."""
+        self._stops.append(stop)
 
     async def start(self) -> None:
         """Listens; alive, not yet ready.
@@ -106,7 +112,7 @@ class GrpcServer:
         hurried = asyncio.create_task(stop.wait())
         await asyncio.wait((drained, hurried), return_when=asyncio.FIRST_COMPLETED)
         hurried.cancel()
-        await self.grpc.stop(0)
+        await self._stop(0)
         await drained
 
     async def drain(self) -> None:
@@ -117,10 +123,14 @@ class GrpcServer:
         # A lame duck still takes the calls of those who have not looked at its health yet.
         await asyncio.sleep(self._config.lame_duck_s)
         self._drained = True
-        await self.grpc.stop(self._config.drain_s)
+        await self._stop(self._config.drain_s)
         log.info("stopped")
 
-    def _why_closed(self) -> KaiwaError | None:
+    async def _stop(self, grace_s: float) -> None:
+        await asyncio.gather(*(stop(grace_s) for stop in self._stops))
+
+    def why_closed(self) -> KaiwaError | None:
+        """Gives the error that answers new calls now, if they are not taken."""
         if self._drained:
             return Draining("the service is shutting down: open the session on another replica")
         if not self._ready:
@@ -131,7 +141,7 @@ class GrpcServer:
 class _LateServer:
     """A server that has started: generated code finds all it calls, and grpc has no complaint.
 
-    What is left out is a shortcut to methods that are known at the start; after it, grpc only warns.
+    What is left out is a shortcut to methods known at the start; later on, grpc only warns of it.
     """
 
     def __init__(self, server: grpc.aio.Server) -> None:

@@ -1,0 +1,65 @@
+"""`kaiwa-gateway`: the gateway's process, put together."""
+
+import asyncio
+
+import uvloop
+from kaiwa.opus import OpusEncoder, OpusNotInstalled
+from kaiwa.v1 import codec_pb2_grpc, dialogue_pb2_grpc
+from prometheus_client import CollectorRegistry
+
+from kaiwa_server.gateway.codec_link import CodecService
+from kaiwa_server.gateway.config import GatewayConfig
+from kaiwa_server.gateway.grpc_api import DialogueServicer
+from kaiwa_server.gateway.host import Host
+from kaiwa_server.gateway.http_server import serving_http
+from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.readiness import follow
+from kaiwa_server.gateway.websocket_api import WebSocketApi
+from kaiwa_server.serving.channels import open_channel
+from kaiwa_server.serving.config import parse
+from kaiwa_server.serving.logs import configure_logs
+from kaiwa_server.serving.metrics import serve_metrics
+from kaiwa_server.serving.server import GrpcServer
+
+
+def main() -> None:
+    """Serves until SIGTERM or Ctrl-C."""
+    config = parse(GatewayConfig)
+    configure_logs(config.log_level, config.log_format)
+    try:
+        OpusEncoder()
+    except OpusNotInstalled as error:
+        raise SystemExit(f"kaiwa-gateway: {error}") from None
+    uvloop.run(serve(config))
+
+
+async def serve(config: GatewayConfig) -> None:
+    """Listens at once, is ready when the services behind it are, ends when it is told to."""
+    registry = CollectorRegistry()
+    metrics = GatewayMetrics(registry)
+    if config.metrics_port:
+        serve_metrics(config.host, config.metrics_port, registry)
+    server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
+    async with open_channel(config.codec) as channel:
+        codec = CodecService(
+            codec_pb2_grpc.CodecServiceStub(channel),
+            config.codec,
+            config.codec_accept_s,
+            config.codec_answer_s,
+        )
+        host = Host(config, metrics, server.draining)
+        chat = WebSocketApi(config, codec, host, server.why_closed)
+        server.add(
+            dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
+            DialogueServicer(config, codec, host),
+        )
+        server.stop_together(chat.stop)
+        await server.start()
+        following = asyncio.create_task(follow(codec, server))
+        async with serving_http(chat.app(), config.host, config.http_port):
+            await server.run_until_signal()
+        following.cancel()
+
+
+if __name__ == "__main__":
+    main()
