@@ -77,7 +77,7 @@ class SlotFeed(Generic[InT, OutT]):
     async def answers(self, items: AsyncIterator[InT]) -> AsyncIterator[OutT]:
         """Gives what the step on each item wrote, in order, reading the items ahead by the window.
 
-        What `items` raises is raised here, after the answers that came before it.
+        What `items` raises is raised here, and what is still owed then is lost.
 
         Raises:
             ModelFailed: a step raised.
