@@ -91,6 +91,21 @@ def test_selectors_select_the_pods(manifests: list[dict[str, Any]]) -> None:
         assert budget["maxUnavailable"] == 1
 
 
+def test_only_its_caller_reaches_a_service_that_is_not_the_gateway(
+    manifests: list[dict[str, Any]],
+) -> None:
+    policies = of_kind(manifests, "NetworkPolicy")
+    assert policies.keys() == {"kaiwa-codec", "kaiwa-lm"}
+    for name, caller in (("kaiwa-codec", "kaiwa-gateway"), ("kaiwa-lm", "kaiwa-codec")):
+        policy = policies[name]["spec"]
+        assert policy["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": name}
+        calls, metrics = policy["ingress"]
+        (source,) = calls["from"]
+        assert source == {"podSelector": {"matchLabels": {"app.kubernetes.io/name": caller}}}
+        assert calls["ports"] == [{"port": "grpc"}]
+        assert metrics == {"ports": [{"port": "metrics"}]}
+
+
 def test_images_are_those_of_this_version(
     manifests: list[dict[str, Any]], project: dict[str, Any]
 ) -> None:
