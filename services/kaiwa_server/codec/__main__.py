@@ -1,6 +1,8 @@
 """`kaiwa-codec`: the codec service's process, put together."""
 
 import asyncio
+import signal
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +36,8 @@ def main() -> None:
     """Serves until SIGTERM or Ctrl-C."""
     config = parse(CodecServiceConfig)
     configure_logs(config.log_level, config.log_format)
+    # Until the server listens to signals, Ctrl-C ends the process as SIGTERM does: at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         uvloop.run(serve(config))
     except KaiwaError as error:
@@ -46,26 +50,24 @@ async def serve(config: CodecServiceConfig) -> None:
     metrics = SlotMetrics(registry)
     if config.metrics_port:
         serve_metrics(config.host, config.metrics_port, registry)
-    server = GrpcServer(config, ["kaiwa.v1.CodecService"])
-    await server.start()
-    loaded = await asyncio.to_thread(load, config)
-    encoder = StepLoop(loaded.encoder, name="encoder", on_step=metrics.on_step("encoder"))
-    decoder = StepLoop(loaded.decoder, name="decoder", on_step=metrics.on_step("decoder"))
-    metrics.watch("encoder", encoder)
-    metrics.watch("decoder", decoder)
-    encoder.start()
-    decoder.start()
-    try:
-        async with open_channel(config.lm) as channel:
-            stub = lm_pb2_grpc.LmServiceStub(channel)
-            lm = LmService(stub, config.lm, config.lm_accept_s, config.lm_answer_s)
-            servicer = CodecServicer(config, loaded.codec, encoder, decoder, lm, metrics)
-            server.add(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
-            await server.set_ready(True)
-            await server.run_until_signal()
-    finally:
-        encoder.stop()
-        decoder.stop()
+    async with AsyncExitStack() as running:
+        server = GrpcServer(config, ["kaiwa.v1.CodecService"])
+        await server.start()
+        running.push_async_callback(server.grpc.stop, None)
+        loaded = await asyncio.to_thread(load, config)
+        encoder = StepLoop(loaded.encoder, name="encoder", on_step=metrics.on_step("encoder"))
+        decoder = StepLoop(loaded.decoder, name="decoder", on_step=metrics.on_step("decoder"))
+        for name, loop in (("encoder", encoder), ("decoder", decoder)):
+            metrics.watch(name, loop)
+            loop.start()
+            running.callback(loop.stop)
+        channel = await running.enter_async_context(open_channel(config.lm))
+        stub = lm_pb2_grpc.LmServiceStub(channel)
+        lm = LmService(stub, config.lm, config.lm_accept_s, config.lm_answer_s)
+        servicer = CodecServicer(config, loaded.codec, encoder, decoder, lm, metrics)
+        server.add(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+        await server.set_ready(True)
+        await server.run_until_signal()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """`kaiwa-lm`: the LM service's process, put together."""
 
 import asyncio
+import signal
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +35,8 @@ def main() -> None:
     """Serves until SIGTERM or Ctrl-C."""
     config = parse(LmServiceConfig)
     configure_logs(config.log_level, config.log_format)
+    # Until the server listens to signals, Ctrl-C ends the process as SIGTERM does: at once.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         uvloop.run(serve(config))
     except KaiwaError as error:
@@ -45,19 +49,19 @@ async def serve(config: LmServiceConfig) -> None:
     metrics = SlotMetrics(registry)
     if config.metrics_port:
         serve_metrics(config.host, config.metrics_port, registry)
-    server = GrpcServer(config, ["kaiwa.v1.LmService"])
-    await server.start()
-    loaded = await asyncio.to_thread(load, config)
-    loop = StepLoop(loaded.stepper, name="lm", on_step=metrics.on_step("lm"))
-    metrics.watch("lm", loop)
-    loop.start()
-    try:
+    async with AsyncExitStack() as running:
+        server = GrpcServer(config, ["kaiwa.v1.LmService"])
+        await server.start()
+        running.push_async_callback(server.grpc.stop, None)
+        loaded = await asyncio.to_thread(load, config)
+        loop = StepLoop(loaded.stepper, name="lm", on_step=metrics.on_step("lm"))
+        metrics.watch("lm", loop)
+        loop.start()
+        running.callback(loop.stop)
         servicer = LmServicer(config, loaded.model, loop, loaded.tokenizer, metrics)
         server.add(lm_pb2_grpc.add_LmServiceServicer_to_server, servicer)
         await server.set_ready(True)
         await server.run_until_signal()
-    finally:
-        loop.stop()
 
 
 @dataclass(frozen=True)
