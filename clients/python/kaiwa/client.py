@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import grpc
 
-from kaiwa.errors import KaiwaError, error_of
+from kaiwa.call_end import CallEnd
+from kaiwa.errors import KaiwaError
 from kaiwa.events import Event, Ready, Summary, read_event, read_ready
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc, settings_pb2
 
@@ -107,9 +108,11 @@ class Talk:
 
     def __init__(self, call: ConverseCall, target: str, encoding: Encoding) -> None:
         self._call = call
+        self._end = CallEnd(call, target)
+        self._responses = aiter(call)
         self._target = target
         self._encoding = encoding
-        self._ended = False
+        self._half_closed = False
         self._summary_read = False
 
     async def _open(self, config: dialogue_pb2.ConverseConfig) -> None:
@@ -131,7 +134,7 @@ class Talk:
             TypeError: samples in a conversation of Opus packets, or bytes in one of samples.
             RuntimeError: `end` was called before.
         """
-        if self._ended:
+        if self._half_closed:
             raise RuntimeError("nothing can be sent after end()")
         for data in self._messages(sound):
             audio = dialogue_pb2.InputAudio(data=data)
@@ -139,7 +142,7 @@ class Talk:
 
     async def end(self) -> None:
         """Says that nothing more will be said; what is owed and the summary still arrive."""
-        self._ended = True
+        self._half_closed = True
         await self._call.done_writing()
 
     def __aiter__(self) -> Talk:
@@ -172,33 +175,36 @@ class Talk:
             yield sound[start : start + MAX_MESSAGE_SAMPLES].astype("<f4").tobytes()
 
     async def _write(self, request: dialogue_pb2.ConverseRequest) -> None:
-        with self._errors():
-            if self._call.done():
-                await self._raise_end()
+        try:
             await self._call.write(request)
+            return
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            pass
+        except asyncio.CancelledError:
+            if _is_cancelled():
+                raise
+        text = "the conversation has ended: nothing more can be sent"
+        raise await self._end.error() or KaiwaError("OK", "ENDED", text)
 
     async def _read(self) -> dialogue_pb2.ConverseResponse | None:
-        with self._errors():
-            response = await self._call.read()
-        return response if isinstance(response, dialogue_pb2.ConverseResponse) else None
-
-    async def _raise_end(self) -> None:
-        await self._call.read()  # raises what a failed call ended with
-        raise KaiwaError("OK", "ENDED", "the conversation has ended: nothing more can be sent")
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+        """Gives the next message, or None once the call has ended with OK."""
         try:
-            yield
-        except grpc.aio.AioRpcError as failure:
-            raise error_of(failure, self._target) from None
+            response = await anext(self._responses, None)
+        except grpc.aio.AioRpcError:
+            response = None
         except asyncio.CancelledError:
-            # grpc raises this too for a call that another task has cancelled; only a cancellation
-            # of this very task may pass.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
+            if _is_cancelled():
                 raise
-            raise KaiwaError("CANCELLED", "CANCELLED", "the call was cancelled here") from None
+            response = None
+        if response is None and (error := await self._end.error()) is not None:
+            raise error
+        return response
+
+
+def _is_cancelled() -> bool:
+    """Whether this very task is; grpc.aio raises CancelledError also when the call alone is."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _config(encoding: Encoding, settings: Settings) -> dialogue_pb2.ConverseConfig:

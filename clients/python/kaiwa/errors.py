@@ -29,17 +29,18 @@ class KaiwaError(Exception):
 
 def error_of(failure: grpc.aio.AioRpcError, target: str) -> KaiwaError:
     """Gives the error that a failed call to `target` stands for."""
-    status = failure.code().name
-    text = failure.details() or f"the call to {target} ended with {status}"
-    reason = _reason(failure.trailing_metadata() or ())
-    if reason is None and status == "UNAVAILABLE":
+    return error_from(
+        failure.code().name, failure.details(), failure.trailing_metadata() or (), target
+    )
+
+
+def error_from(
+    status: str, details: str | None, trailers: Iterable[tuple[str, str | bytes]], target: str
+) -> KaiwaError:
+    """Gives the error of a call to `target` that ended with this status, sentence and trailers."""
+    text = details or f"the call to {target} ended with {status}"
+    reasons = [str(value) for name, value in trailers if name == REASON_TRAILER]
+    if not reasons and status == "UNAVAILABLE":
         cause = text.rsplit(": ", 1)[-1]  # before it come the addresses that were tried
         return KaiwaError(status, "UNREACHABLE", f"no connection to {target}: {cause}")
-    return KaiwaError(status, reason or status, text)
-
-
-def _reason(trailers: Iterable[tuple[str, str | bytes]]) -> str | None:
-    for name, value in trailers:
-        if name == REASON_TRAILER:
-            return str(value)
-    return None
+    return KaiwaError(status, reasons[0] if reasons else status, text)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.textpath import TextPath
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.patheffects import withStroke
 
 from kaiwa.cli.errors import CannotDo
 from kaiwa.cli.measure import FLOOR_MS, GOAL_MS, Figures, delays_of
@@ -68,7 +69,7 @@ def plot(path: Path, recording: Recording, figures: Figures) -> None:
 def draw(recording: Recording, figures: Figures) -> Figure:
     """Gives the picture: from the top, the user, Moshi, Moshi's words, mouth to ear."""
     user, moshi = recording.user_track(), recording.moshi_track()
-    words = words_of(recording.pieces)
+    words = [word for word in words_of(recording.pieces) if word.text.strip()]
     duration_s = max(len(user), len(moshi), SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     width = float(np.clip(INCHES_PER_S * duration_s, MIN_WIDTH, MAX_WIDTH))
     seconds_per_inch = duration_s / (width - LEFT - RIGHT)
@@ -79,10 +80,10 @@ def draw(recording: Recording, figures: Figures) -> Figure:
     FigureCanvasAgg(page.figure)
 
     bottom = height - TOP - VOICE_HEIGHT
-    _draw_voice(page.panel(bottom, VOICE_HEIGHT, "you"), user, duration_s, USER)
+    _draw_voice(page.panel(bottom, VOICE_HEIGHT, "you"), user, USER)
     _name_questions(page.figure.axes[-1], recording)
     bottom -= GAP + VOICE_HEIGHT
-    _draw_voice(page.panel(bottom, VOICE_HEIGHT, "Moshi"), moshi, duration_s, MOSHI)
+    _draw_voice(page.panel(bottom, VOICE_HEIGHT, "Moshi"), moshi, MOSHI)
     bottom -= words_height
     _draw_words(page.panel(bottom, words_height, "words"), words, rows)
     _draw_delays(page.panel(BOTTOM, DELAY_HEIGHT, "mouth\nto ear\n(ms)"), recording)
@@ -92,11 +93,14 @@ def draw(recording: Recording, figures: Figures) -> Figure:
 
 def rows_of(words: Sequence[Word], seconds_per_inch: float) -> list[int]:
     """Gives each word the first row, from 0 at the top, in which it touches no other word."""
+    font = get_font(findfont(FontProperties()))
+    font.set_size(WORD_POINTS, 72)
     free_from_s: list[float] = []
     rows = []
     for word in words:
-        extent = TextPath((0, 0), word.text or " ", size=WORD_POINTS).get_extents()
-        end_s = word.at_s + (extent.width / 72 + WORD_SPACE) * seconds_per_inch
+        font.set_text(word.text)
+        points = font.get_width_height()[0] / 64  # FreeType counts in 64ths
+        end_s = word.at_s + (points / 72 + WORD_SPACE) * seconds_per_inch
         row = next((r for r, free_s in enumerate(free_from_s) if free_s <= word.at_s), None)
         if row is None:
             row = len(free_from_s)
@@ -113,9 +117,8 @@ def envelope(samples: Samples, bins: int) -> tuple[Samples, Samples]:
     return pieces.min(axis=1), pieces.max(axis=1)
 
 
-def _draw_voice(axes: Any, samples: Samples, duration_s: float, colour: str) -> None:
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
+def _draw_voice(axes: Any, samples: Samples, colour: str) -> None:
+    _keep_no_scale(axes)
     if len(samples) == 0:
         return
     low, high = envelope(samples, bins=4_000)
@@ -142,20 +145,26 @@ def _name_questions(axes: Any, recording: Recording) -> None:
 def _draw_words(axes: Any, words: Sequence[Word], rows: Sequence[int]) -> None:
     count = max(rows, default=0) + 1
     axes.set_ylim(count, 0)
-    axes.set_yticks([])
-    axes.tick_params(bottom=False)
-    axes.spines[["left", "bottom"]].set_visible(False)
+    _keep_no_scale(axes)
+    times_s = [word.at_s for word in words]
+    axes.vlines(times_s, 0, [row + 0.8 for row in rows], color=MOSHI, linewidth=0.7, alpha=0.35)
     for word, row in zip(words, rows, strict=True):
-        axes.plot([word.at_s, word.at_s], [0, row + 0.8], color=MOSHI, linewidth=0.7, alpha=0.35)
         axes.text(
             word.at_s,
             row + 0.55,
-            " " + word.text.replace("$", r"\$"),
+            " " + word.text,
             fontsize=WORD_POINTS,
             color=INK,
             va="center",
-            clip_on=False,
+            parse_math=False,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )
+
+
+def _keep_no_scale(axes: Any) -> None:
+    axes.set_yticks([])
+    axes.tick_params(bottom=False)
+    axes.spines[["left", "bottom"]].set_visible(False)
 
 
 def _draw_delays(axes: Any, recording: Recording) -> None:
