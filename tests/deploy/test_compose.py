@@ -56,10 +56,10 @@ def test_a_stopping_service_is_given_the_time_that_it_gives_its_calls(
         assert grace_s > config.lame_duck_s + config.drain_s
 
 
-def test_each_service_runs_without_privileges(compose: dict[str, Any]) -> None:
+def test_each_service_runs_without_privileges_and_not_as_process_1(compose: dict[str, Any]) -> None:
     for name in SERVICES:
         service = compose["services"][name]
-        assert service["read_only"] and service["cap_drop"] == ["ALL"]
+        assert service["init"] and service["read_only"] and service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
 
 

@@ -130,6 +130,9 @@ async def test_every_probe_asks_for_a_health_name_that_a_ready_service_serves(
                 request = health_pb2.HealthCheckRequest(service=probe["service"])
                 answer = await health.Check(request)
                 assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            # A gateway whose codec is away is not to be restarted for it.
+            started = "live" if name == "gateway" else "ready"
+            assert container["startupProbe"]["grpc"]["service"] == started
             assert container["livenessProbe"]["grpc"]["service"] == "live"
             assert container["readinessProbe"]["grpc"]["service"] == "ready"
     await server.grpc.stop(0)
@@ -143,6 +146,10 @@ def test_a_stopping_pod_is_given_the_time_that_it_gives_its_calls(
         assert sleep == "sleep"
         needed_s = float(pre_stop_s) + configs[name].lame_duck_s + configs[name].drain_s
         assert pod["terminationGracePeriodSeconds"] > needed_s
+
+
+def test_no_service_is_process_1_of_its_pod(manifests: list[dict[str, Any]]) -> None:
+    assert all(pod["shareProcessNamespace"] is True for _, pod, _ in pods(manifests))
 
 
 def test_no_pod_is_given_variables_that_look_like_its_settings(
