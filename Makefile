@@ -28,17 +28,32 @@ serve: setup ## Start everything and keep it running (MODEL_DIR=... for a real c
 	@$(BIN)/kaiwa-serve $(if $(MODEL_DIR),--model-dir $(MODEL_DIR))
 
 .PHONY: test
-test: setup-dev ## Run every test
+test: setup-dev clients/typescript/node_modules ## Run every test
 	@$(BIN)/pytest $(PYTEST_FLAGS)
 
 .PHONY: check
-check: setup-dev ## Format, lint, types, import rules, contract, generated code
+check: setup-dev clients/typescript/node_modules ## Format, lint, types, import rules, contract, generated code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	cd protos && ../$(BIN)/buf lint && ../$(BIN)/buf format --diff --exit-code
+	cd protos && ../$(BIN)/buf breaking --against baseline.txtpb
+	scripts/stubs.sh --check
+	npm run --silent --prefix clients/typescript build
+
+.PHONY: stubs
+stubs: setup-dev clients/typescript/node_modules ## Generate the contract's code for Python, TypeScript and Go
+	scripts/stubs.sh
+
+.PHONY: baseline
+baseline: setup-dev ## At a release: make this contract the one that must not break
+	cd protos && ../$(BIN)/buf build --exclude-source-info -o baseline.txtpb
+
+clients/typescript/node_modules: clients/typescript/package-lock.json
+	npm ci --silent --prefix clients/typescript
+	@touch $@
 
 .PHONY: clean
 clean: ## Remove .venv and everything that is made
-	rm -rf .venv out build dist node_modules
+	rm -rf .venv out build dist clients/typescript/node_modules clients/typescript/dist

@@ -10,12 +10,16 @@ stamp=".venv/.installed-$role"
 say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
 
+can_install() {
+  command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
+
 # Installs Debian packages where this user may, and otherwise says the command that would.
 need_debian() {
   local why=$1; shift
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo -n)
-  if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+  if can_install; then
     say "Installing $* ($why)"
     "${as_root[@]}" apt-get update -qq
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
@@ -62,3 +66,18 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
 fi
 
 has_libopus || need_debian "Opus audio" libopus0
+
+if [ "$role" = dev ]; then
+  command -v npm >/dev/null || need_debian "The TypeScript example" nodejs npm
+  # Without these the tests of the Go example and of the compose and Prometheus files are skipped.
+  extras=(docker-compose prometheus protoc-gen-go protoc-gen-go-grpc golang-google-grpc-dev
+    golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev)
+  if ! dpkg -s "${extras[@]}" >/dev/null 2>&1; then
+    # One of them is a daemon, so a person is asked; a build machine is not.
+    if [ -n "${CI:-}" ] && can_install; then
+      need_debian "Testing every client and manifest" "${extras[@]}"
+    else
+      say "Some tests will be skipped. To run them too:  sudo apt-get install -y ${extras[*]}"
+    fi
+  fi
+fi

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from moshi.models import LMGen, loaders
+from moshi.utils.compile import no_compile
 from numpy.typing import NDArray
 
 
@@ -49,7 +50,7 @@ def converse(user_frames: NDArray[np.float32], model_dir: Path) -> ReferenceRepl
     mimi, lm = info.get_mimi(), info.get_moshi(dtype=torch.float32)
     generator = LMGen(lm, use_sampling=False)
     user, text, moshi, sound = [], [], [], []
-    with mimi.streaming(1), generator.streaming(1):
+    with no_compile(), mimi.streaming(1), generator.streaming(1):
         for index, samples in enumerate(user_frames):
             codes = mimi.encode(torch.from_numpy(samples).reshape(1, 1, -1))
             if index == 0:
