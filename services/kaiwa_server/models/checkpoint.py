@@ -97,7 +97,7 @@ class Checkpoint:
             CheckpointError: it is not the plain name of a file in the folder.
         """
         name = (self.config or {}).get(key, DEFAULT_NAMES.get(key))
-        if not isinstance(name, str) or Path(name).name != name:
+        if not isinstance(name, str) or not name or Path(name).name != name:
             text = f"{key} is {name!r}: expected the name of a file in the same folder"
             raise CheckpointError(f"{self.model_dir / CONFIG_NAME}: {text}")
         path = self.model_dir / name
