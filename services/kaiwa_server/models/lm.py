@@ -82,7 +82,7 @@ class MoshiLm(nn.Module):
         )
         return LmState(self.transformer.new_state(slots), delay_line)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def step(
         self,
         state: LmState,

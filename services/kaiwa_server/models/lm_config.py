@@ -148,9 +148,10 @@ def _hidden(dim: int, feed_forward: int) -> int:
 
 def _refuse_unserved(config: Json) -> None:
     """Refuses, all at once, what the config switches on and is not served here."""
+    only = ONLY | {key: value for key, value in ONLY_IF_SAID.items() if key in config}
     refused = [
         f"{key} is {config.get(key)!r}, served is {served!r}"
-        for key, served in (ONLY | {k: v for k, v in ONLY_IF_SAID.items() if k in config}).items()
+        for key, served in only.items()
         if config.get(key) != served
     ]
     known = {*ONLY, *ONLY_IF_SAID, *READ, *NO_MATTER}
