@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from kaiwa_server.serving.call_end import CallEnd
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import ServiceConfig
 from kaiwa_server.serving.server import GrpcServer
@@ -52,7 +53,9 @@ async def all_of(call: Any) -> list[Any]:
 
 async def failure_of(call: Any) -> tuple[str, str, str]:
     """Status, reason and sentence that a call, read to its end, fails with."""
+    end = CallEnd(call)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await all_of(call)
-    trailers = dict(caught.value.trailing_metadata() or ())
-    return caught.value.code().name, trailers.get("kaiwa-reason", ""), caught.value.details() or ""
+    error = await end.error(caught.value)
+    trailers = dict(error.trailing_metadata() or ())
+    return error.code().name, trailers.get("kaiwa-reason", ""), error.details() or ""

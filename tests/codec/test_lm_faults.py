@@ -102,6 +102,17 @@ async def holding_the_summary_back(requests: AsyncIterator[Any]) -> AsyncIterato
     await forever()
 
 
+async def summing_up_too_early(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    yield accept()
+    yield summary()
+    await forever()
+
+
+async def stepping_before_accepting(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    yield step(0)
+    await forever()
+
+
 async def skipping_a_step(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     yield accept()
     yield step(0)
@@ -137,6 +148,8 @@ FAULTS = {
     forgetting_the_summary: "ended the session without a summary",
     holding_the_summary_back: "left a frame unanswered for 0.2 s",
     skipping_a_step: "answered nonsense (expected the record of step 1, got 2)",
+    summing_up_too_early: "answered nonsense (`summary` where a step was owed)",
+    stepping_before_accepting: "answered nonsense (the first response is not `accepted`)",
     stepping_unasked: "answered nonsense (an answer that nobody asked for)",
     speaking_outside_the_codebook: "answered nonsense (frame 0 has token 256 in codebook 0",
     ending_before_accepting: "ended the session before accepting it",

@@ -12,6 +12,7 @@ from kaiwa.v1 import frames_pb2, lm_pb2, lm_pb2_grpc, settings_pb2
 from kaiwa_server.audio import CodeFrame
 from kaiwa_server.errors import BadRequest, LmDown, NotSupported
 from kaiwa_server.journal import Journal, StepRecord, TextPiece
+from kaiwa_server.serving.call_end import CallEnd
 from kaiwa_server.serving.channels import as_kaiwa_error
 from kaiwa_server.serving.frames import code_frame
 from kaiwa_server.serving.mailbox import Mailbox
@@ -59,10 +60,12 @@ class LmLink:
         self._codebooks = codebooks
         self._codebook_size = codebook_size
         self._call = service.stub.Generate()
+        self._end = CallEnd(self._call)
         self._responses = aiter(self._call)
         self._steps: Mailbox[LmStep] = Mailbox()
         self._room = asyncio.Semaphore(WINDOW)
         self._watchdog = Watchdog(service.answer_s, self._give_up)
+        self._half_closed = False
         self._moshi_frames = 0
 
     async def open(self, settings: settings_pb2.SessionSettings) -> lm_pb2.GenerateAccepted:
@@ -79,12 +82,14 @@ class LmLink:
                 await self._write(request)
                 response = await anext(self._responses)
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error) from None
+            raise await self._failure(error) from None
         except TimeoutError:
             what = f"did not accept the session within {self._service.accept_s:g} s"
             raise self._service.down(what) from None
         except StopAsyncIteration:
             raise self._service.down("ended the session before accepting it") from None
+        if not response.HasField("accepted"):
+            raise self._service.down("answered nonsense (the first response is not `accepted`)")
         self._check(response.accepted.model)
         self.journal = Journal(response.accepted.model.context_steps)
         if settings.start_policy != settings_pb2.START_POLICY_DROP_FIRST_FRAME:
@@ -114,6 +119,7 @@ class LmLink:
             self._watchdog.owe()
             message = frames_pb2.CodeFrame(index=frame.index, tokens=frame.tokens)
             await self._write(lm_pb2.GenerateRequest(user_frame=message))
+        self._half_closed = True
         self._watchdog.owe()  # the summary
         await self._call.done_writing()
 
@@ -127,12 +133,15 @@ class LmLink:
         try:
             async for response in self._responses:
                 self._watchdog.settle()
-                if response.WhichOneof("response") == "step":
-                    self._steps.put(self._step(response.step))
-                else:
-                    finished = True
+                match response.WhichOneof("response"):
+                    case "step":
+                        self._steps.put(self._step(response.step))
+                    case "summary" if self._half_closed:
+                        finished = True
+                    case kind:
+                        raise ValueError(f"`{kind}` where a step was owed")
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error) from None
+            raise await self._failure(error) from None
         except (BadRequest, ValueError) as error:
             raise self._service.down(f"answered nonsense ({error})") from error
         if not finished:
@@ -172,7 +181,8 @@ class LmLink:
                 "start both with the same checkpoint"
             )
 
-    def _failure(self, error: grpc.aio.AioRpcError) -> Exception:
+    async def _failure(self, error: grpc.aio.AioRpcError) -> Exception:
+        error = await self._end.error(error)
         return as_kaiwa_error(error, LmDown, "LM service", self._service.target)
 
     def _give_up(self) -> None:
