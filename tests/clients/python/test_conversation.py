@@ -8,15 +8,16 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from clients.python.fake_dialogue import FakeDialogue, Response
-from kaiwa.cli.coder import PcmCoder
+from kaiwa.cli.coder import PcmCoder, open_coder
 from kaiwa.cli.conversation import Conversation
 from kaiwa.cli.errors import CannotDo
 from kaiwa.cli.interrupt import on_interrupt
+from kaiwa.cli.microphone import Recorded
 from kaiwa.cli.recording import Recording
-from kaiwa.cli.script import Recorded
 from kaiwa.client import connect
 from kaiwa.errors import KaiwaError
-from kaiwa.events import Event
+from kaiwa.events import Audio, Event
+from kaiwa.opus import OpusEncoder
 from kaiwa.v1 import dialogue_pb2
 
 Serve = Callable[[FakeDialogue], Awaitable[str]]
@@ -91,6 +92,14 @@ async def test_a_reply_that_is_no_sound_is_named(serve: Serve) -> None:
     fake = FakeDialogue(extra=lambda step: [broken])
     with pytest.raises(CannotDo, match="frame 0 of the reply is broken"):
         await hold(await serve(fake), FakeMicrophone(20))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00" * 1_501, OpusEncoder().encode(np.zeros(480, np.float32))]
+)
+def test_a_frame_that_is_no_opus_packet_of_80_ms_is_named(data: bytes) -> None:
+    with pytest.raises(CannotDo, match="frame 7 of the reply is broken"):
+        open_coder("opus").decode(Audio(7, data))
 
 
 async def test_a_service_that_ends_the_conversation_itself_ends_it_well(serve: Serve) -> None:

@@ -1,10 +1,13 @@
 """Mouth-to-ear and underruns from synthetic arrivals."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kaiwa.cli.measure import mouth_to_ear, underruns
-from kaiwa.events import FramesDropped
+from kaiwa.cli.measure import delays_of, mouth_to_ear, underruns
+from kaiwa.cli.microphone import Recorded
+from kaiwa.cli.recording import HeardFrame, Recording
+from kaiwa.events import FramesDropped, Ready
 
 FRAME_S = 0.08
 
@@ -54,8 +57,20 @@ def test_frames_after_a_drop_are_paired_with_what_was_heard() -> None:
     assert milliseconds == pytest.approx([180, 340, 180, 180, 180, 180, 180])
 
 
-def test_an_answer_to_what_was_never_said_is_not_counted() -> None:
-    assert len(mouth_to_ear(spoken(3), audible(10, 0.0))) == 3
+def test_what_the_service_did_not_wait_for_is_not_counted() -> None:
+    # Frame 3 was filled up with silence at the end: Moshi's frame 3 left at once.
+    arrivals = audible(3, 0.01) | {3: 50.0 + 3 * FRAME_S + 0.01}
+    delays = mouth_to_ear(spoken(3), arrivals)
+    assert [delay.mouth_to_ear_ms for delay in delays] == pytest.approx([170.0] * 2)
+
+
+def test_only_whole_frames_of_a_recording_are_measured() -> None:
+    recording = Recording(Ready("s-1", 7, "fake-moshi", "ab" * 32, 3000), 0)
+    silent = np.zeros(480, np.float32)
+    recording.spoken = [Recorded(silent, 50 + packet * 0.02) for packet in range(11)]
+    voice = np.zeros(1920, np.float32)
+    recording.heard = [HeardFrame(m, voice, at_s) for m, at_s in audible(3, 0.01).items()]
+    assert [delay.mouth_to_ear_ms for delay in delays_of(recording)] == pytest.approx([170.0])
 
 
 def test_an_even_arrival_never_runs_dry() -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from kaiwa.cli.errors import CannotDo
 from kaiwa.cli.measure import figures_of
+from kaiwa.cli.microphone import Recorded
 from kaiwa.cli.plot import draw, envelope, plot, rows_of
 from kaiwa.cli.recording import HeardFrame, Recording
-from kaiwa.cli.script import Question, Recorded
+from kaiwa.cli.script import Question
 from kaiwa.cli.words import Word
 from kaiwa.events import FramesDropped, Ready, Text
 

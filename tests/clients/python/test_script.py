@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from kaiwa.cli.script import Question, Recorded, Script, ScriptMicrophone, write_script
+from kaiwa.cli.microphone import Recorded
+from kaiwa.cli.script import Question, Script, ScriptMicrophone, write_script
 
 
 class SimulatedTime:

@@ -15,10 +15,10 @@ from rich.text import Text
 
 from kaiwa.cli import options
 from kaiwa.cli.errors import CannotDo
-from kaiwa.cli.microphone import SoundCard, find_sound_card
 from kaiwa.cli.save import Outputs
 from kaiwa.cli.script import Script, write_script
 from kaiwa.cli.sound import read_sound
+from kaiwa.cli.sound_card import SoundCard, find_sound_card
 from kaiwa.cli.tables import show_info
 from kaiwa.cli.talk import Call, talk_live, talk_script
 from kaiwa.client import Settings

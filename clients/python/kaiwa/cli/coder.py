@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from kaiwa.cli.errors import CannotDo
-from kaiwa.cli.sound import Samples
+from kaiwa.cli.sound import FRAME_SAMPLES, Samples
 from kaiwa.client import Encoding
 from kaiwa.events import Audio
 from kaiwa.opus import OpusDecoder, OpusEncoder, OpusError, OpusNotInstalled
@@ -47,12 +47,16 @@ class OpusCoder:
         """Gives the frame's samples.
 
         Raises:
-            CannotDo: the service sent something that is not Opus.
+            CannotDo: the service sent something that is not an Opus packet of 80 ms.
         """
         try:
-            return self._decoder.decode(audio.data)
+            samples = self._decoder.decode(audio.data)
         except OpusError as error:
             raise CannotDo(f"frame {audio.frame_index} of the reply is broken: {error}") from error
+        if len(samples) != FRAME_SAMPLES:
+            text = f"it has {len(samples)} samples instead of {FRAME_SAMPLES}"
+            raise CannotDo(f"frame {audio.frame_index} of the reply is broken: {text}")
+        return samples
 
 
 class PcmCoder:

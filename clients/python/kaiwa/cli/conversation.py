@@ -8,21 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kaiwa.cli.coder import Coder
+from kaiwa.cli.microphone import Microphone, Speaker
 from kaiwa.cli.recording import HeardFrame, Recording
-from kaiwa.cli.script import Microphone
-from kaiwa.cli.sound import SAMPLE_RATE_HZ, Samples
+from kaiwa.cli.sound import SAMPLE_RATE_HZ
 from kaiwa.client import Talk
 from kaiwa.errors import KaiwaError
 from kaiwa.events import Audio, Event, FramesDropped, Summary, Text
 
 SILENT_FOR_S = 10.0  # frames come every 80 ms: a service that sends none this long is stuck
-
-
-class Speaker(Protocol):
-    """What plays Moshi's voice."""
-
-    def play(self, samples: Samples) -> None:
-        """Takes the next frame, float32 [1920], and comes back at once."""
 
 
 class Screen(Protocol):

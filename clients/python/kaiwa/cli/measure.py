@@ -61,16 +61,18 @@ def mouth_to_ear(
 ) -> list[Delay]:
     """Pairs each frame of the user's with the first that answers to it.
 
-    `spoken_at_s` is when each of the user's frames began, `audible_at_s` when each of Moshi's
-    frames (by index) could sound, both on one clock.
+    `spoken_at_s` is when each of the user's whole frames began, `audible_at_s` when each of Moshi's
+    frames (by index) could sound, both on one clock. What the service fills up with silence at the
+    end of a talk, instead of waiting for it, is not measured.
     """
     delays = []
     for moshi_frame, audible_s in sorted(audible_at_s.items()):
-        # Moshi's frame t + 1 is begun in step t + 1, which is the one that is given frame t.
+        # Moshi's frame t + 1 is begun in step t + 1, which is the one that is given frame t, and
+        # leaves when the user's frame t + 1 is complete.
         step = moshi_frame
         dropped = max((drop.total_frames for drop in drops if drop.step <= step), default=0)
         user_frame = moshi_frame - 1 + dropped
-        if moshi_frame > 0 and user_frame < len(spoken_at_s):
+        if moshi_frame > 0 and user_frame + 1 < len(spoken_at_s):
             spoken_s = spoken_at_s[user_frame]
             delays.append(Delay(spoken_s - spoken_at_s[0], (audible_s - spoken_s) * 1000))
     return delays
@@ -90,7 +92,8 @@ def underruns(audible_at_s: Sequence[float], buffer_s: float = SPEAKER_BUFFER_S)
 
 def delays_of(recording: Recording) -> list[Delay]:
     """Gives the mouth-to-ear of each frame in a conversation."""
-    frames_at_s = [packet.at_s for packet in recording.spoken[::PACKETS_IN_FRAME]]
+    whole_frames = len(recording.spoken) // PACKETS_IN_FRAME
+    frames_at_s = [recording.spoken[t * PACKETS_IN_FRAME].at_s for t in range(whole_frames)]
     audible_at_s = {frame.index: frame.audible_s for frame in recording.heard}
     return mouth_to_ear(frames_at_s, audible_at_s, recording.drops)
 

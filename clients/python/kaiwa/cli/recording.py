@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kaiwa.cli.script import Question, Recorded
+from kaiwa.cli.microphone import Recorded
+from kaiwa.cli.script import Question
 from kaiwa.cli.sound import Samples, lay_frames, silence
 from kaiwa.events import FramesDropped, Ready, Summary, Text
 

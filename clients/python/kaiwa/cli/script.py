@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from kaiwa.cli.microphone import Recorded
 from kaiwa.cli.sound import PACKET_S, PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples, silence
 
 
@@ -51,25 +51,6 @@ def write_script(
     track = np.concatenate(pieces)
     track = np.pad(track, (0, -len(track) % PACKET_SAMPLES))
     return Script(track, tuple(places))
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """20 ms of the user's sound, just recorded: `samples` is float32 [480]."""
-
-    samples: Samples
-    at_s: float
-    """When the first of the samples was at the microphone, on the monotonic clock."""
-
-
-class Microphone(Protocol):
-    """Where the user's sound comes from, packet by packet as it is recorded."""
-
-    def packets(self) -> AsyncGenerator[Recorded, None]:
-        """Records until the end, or until `stop`."""
-
-    def stop(self) -> None:
-        """Ends `packets` within a packet's time."""
 
 
 class ScriptMicrophone:

@@ -1,7 +1,7 @@
 """What one sees after a conversation, and of a server: names and values in columns."""
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from kaiwa.cli.measure import FLOOR_MS, GOAL_MS, Figures
 from kaiwa.cli.recording import Recording
@@ -63,12 +63,9 @@ def show_info(console: Console, info: ServiceInfo) -> None:
 
 
 def _show(console: Console, rows: list[tuple[str, str]]) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(no_wrap=not console.is_terminal)
+    width = max(len(name) for name, _ in rows) + 2
     for name, value in rows:
-        table.add_row(name, value)
-    console.print(table, soft_wrap=not console.is_terminal)
+        console.print(Text.assemble((name.ljust(width), "dim"), value), soft_wrap=True)
 
 
 def _named(name: str, fingerprint: str) -> str:

@@ -4,16 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.text import Text
 
 from kaiwa.cli.coder import open_coder
-from kaiwa.cli.conversation import Conversation, Speaker
+from kaiwa.cli.conversation import Conversation
 from kaiwa.cli.interrupt import on_interrupt
 from kaiwa.cli.measure import figures_of
-from kaiwa.cli.microphone import SoundCard
+from kaiwa.cli.microphone import Microphone, Speaker
 from kaiwa.cli.recording import Recording
 from kaiwa.cli.save import Outputs, save
 from kaiwa.cli.screen import CallScreen
-from kaiwa.cli.script import Microphone, Script, ScriptMicrophone
+from kaiwa.cli.script import Script, ScriptMicrophone
+from kaiwa.cli.sound_card import SoundCard
 from kaiwa.cli.tables import show_figures
 from kaiwa.client import Encoding, Settings, connect
 
@@ -66,15 +68,17 @@ async def _talk(
     coder = open_coder(call.encoding)
     questions = script.questions if script is not None else ()
     screen = CallScreen(console, questions, script.duration_s if script is not None else None)
-    async with connect(call.target, encoding=call.encoding, settings=call.settings) as talk:
-        console.print(f"talking with {talk.ready.model_name}, seed {talk.ready.seed}")
-        recording = Recording(talk.ready, coder.lookahead_samples, questions)
-        microphone, speaker = open_devices()
-        conversation = Conversation(talk, microphone, coder, recording, screen, speaker)
-        try:
+    recording: Recording | None = None
+    try:
+        async with connect(call.target, encoding=call.encoding, settings=call.settings) as talk:
+            console.print(Text(f"talking with {talk.ready.model_name}, seed {talk.ready.seed}"))
+            recording = Recording(talk.ready, coder.lookahead_samples, questions)
+            microphone, speaker = open_devices()
+            conversation = Conversation(talk, microphone, coder, recording, screen, speaker)
             with on_interrupt(microphone.stop) as interrupt, screen:
                 await conversation.hold()
-        finally:
+    finally:
+        if recording is not None:
             _keep(recording, outputs, console)
     return interrupt.pressed
 

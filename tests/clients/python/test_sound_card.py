@@ -13,8 +13,8 @@ from kaiwa.cli.coder import open_coder
 from kaiwa.cli.conversation import Conversation
 from kaiwa.cli.errors import CannotDo
 from kaiwa.cli.measure import figures_of
-from kaiwa.cli.microphone import MAX_WAITING_PACKETS, Callback, SoundCard, find_sound_card
 from kaiwa.cli.recording import Recording
+from kaiwa.cli.sound_card import MAX_WAITING_PACKETS, Callback, SoundCard, find_sound_card
 from kaiwa.client import connect
 from kaiwa.events import Event
 from numpy.typing import NDArray
@@ -178,6 +178,18 @@ def test_a_missing_device_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         find_sound_card()
 
 
+def test_a_card_that_does_not_open_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**settings: object) -> None:
+        raise OSError("Invalid sample rate")
+
+    fake = types.SimpleNamespace(
+        PortAudioError=OSError, query_devices=lambda kind: {}, Stream=refuse
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    with pytest.raises(CannotDo, match="does not open at 24 kHz, mono: Invalid sample rate"):
+        find_sound_card()(lambda recorded, played, at_s: None)
+
+
 async def test_the_driver_s_clock_becomes_the_monotonic_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -194,7 +206,7 @@ async def test_the_driver_s_clock_becomes_the_monotonic_one(
         PortAudioError=OSError, query_devices=lambda kind: {}, Stream=Stream
     )
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr("kaiwa.cli.microphone.time.monotonic", lambda: 500.0)
+    monkeypatch.setattr("kaiwa.cli.sound_card.time.monotonic", lambda: 500.0)
     came: list[tuple[float, float]] = []
     find_sound_card()(lambda recorded, played, at_s: came.append((recorded[0], at_s)))
     sound = np.full((480, 1), 0.5, np.float32)
