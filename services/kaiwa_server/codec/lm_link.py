@@ -12,7 +12,7 @@ from kaiwa.v1 import frames_pb2, lm_pb2, lm_pb2_grpc, settings_pb2
 from kaiwa_server.audio import CodeFrame
 from kaiwa_server.errors import BadRequest, LmDown, NotSupported
 from kaiwa_server.journal import Journal, StepRecord, TextPiece
-from kaiwa_server.serving.call_end import CallEnd
+from kaiwa_server.serving.call_end import ENDED, CallEnd
 from kaiwa_server.serving.channels import as_kaiwa_error
 from kaiwa_server.serving.frames import code_frame
 from kaiwa_server.serving.mailbox import Mailbox
@@ -121,11 +121,11 @@ class LmLink:
             await self._write(lm_pb2.GenerateRequest(user_frame=message))
         self._half_closed = True
         self._watchdog.owe()  # the summary
-        await self._call.done_writing()
+        with suppress(*ENDED):
+            await self._call.done_writing()
 
     async def _write(self, request: lm_pb2.GenerateRequest) -> None:
-        # When the call has ended, the reading side has the reason.
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        with suppress(*ENDED):
             await self._call.write(request)
 
     async def _receive(self) -> None:

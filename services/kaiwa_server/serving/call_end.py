@@ -6,6 +6,9 @@ from typing import Any, TypeVar
 
 import grpc
 
+ENDED = (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError)
+"""What writing to a call that has ended raises; why it ended is known where the call is read."""
+
 LATE_WRITE = "Internal error from Core"
 LOOK_EVERY_S = 0.005
 LOOKS = 100
