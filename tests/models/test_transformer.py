@@ -108,6 +108,16 @@ def test_reset_equals_fresh(transformer: Transformer, used: int) -> None:
     assert torch.equal(stream(transformer, state, 1, x, piece=2), fresh)
 
 
+def test_a_session_that_broke_leaves_nothing_in_its_slot(transformer: Transformer) -> None:
+    state = transformer.new_state(2)
+    broken = torch.full((1, 2 * CONTEXT, 16), torch.nan)
+    assert stream(transformer, state, 1, broken, piece=1).isnan().all()
+    state.reset(1)
+    stream(transformer, state, 0, noise(1, CONTEXT, seed=13), piece=1)
+    both = transformer(noise(2, 1, seed=14), state, torch.tensor([0, 1]))
+    assert both.isfinite().all()
+
+
 def test_a_slot_that_is_not_stepped_does_not_move(transformer: Transformer) -> None:
     state = transformer.new_state(3)
     stream(transformer, state, 1, noise(1, 4, seed=11), piece=1)

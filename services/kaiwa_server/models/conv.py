@@ -6,6 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+FEW_OUTPUTS = 8
+"""Up to so many, a CPU is done sooner with one product over all windows than with a convolution,
+which first lays out the weights anew in each call (3 times sooner for 512 to 1024 channels)."""
+
 
 class ConvTail:
     """What one convolution remembers for its slots.
@@ -58,30 +62,36 @@ class CausalConv1d(nn.Module):
         kernel: int,
         *,
         stride: int = 1,
-        dilation: int = 1,
         bias: bool = True,
         padding: Literal["zeros", "replicate"] = "zeros",
     ) -> None:
         super().__init__()
+        self.kernel = kernel
         self.stride = stride
         self.replicates = padding == "replicate"
-        self.tail_length = (kernel - 1) * dilation + 1 - stride
-        inner = nn.Conv1d(in_channels, out_channels, kernel, stride, dilation=dilation, bias=bias)
+        inner = nn.Conv1d(in_channels, out_channels, kernel, stride, bias=bias)
         self.conv = nn.ModuleDict({"conv": inner})  # checkpoints say conv.conv
 
     @property
     def _inner(self) -> nn.Conv1d:
         return cast(nn.Conv1d, self.conv["conv"])
 
+    @property
+    def _tail_length(self) -> int:
+        return self.kernel - self.stride
+
     def new_tail(self, slots: int) -> ConvTail:
         """What this convolution remembers for `slots` new sessions."""
-        return ConvTail(slots, self._inner.in_channels, self.tail_length, self._inner.weight)
+        return ConvTail(slots, self._inner.in_channels, self._tail_length, self._inner.weight)
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
         """x [B, C, T] of the slots `rows` [B] -> [B, C', T / stride]; T is a multiple of stride."""
-        assert x.shape[-1] % self.stride == 0
-        if self.tail_length:
+        steps = x.shape[-1]
+        assert steps % self.stride == 0
+        if self._tail_length:
             x = self._after_tail(x, state[self], rows)
+        if steps // self.stride <= FEW_OUTPUTS:
+            return self._convolve_few(x)
         out: Tensor = self._inner(x)
         return out
 
@@ -91,27 +101,38 @@ class CausalConv1d(nn.Module):
             tail = torch.where(memory.fresh[rows, None, None], x[..., :1], tail)
             memory.fresh[rows] = False
         x = torch.cat((tail, x), dim=-1)
-        memory.tail[rows] = x[..., -self.tail_length :]
+        memory.tail[rows] = x[..., -self._tail_length :]
         return x
+
+    def _convolve_few(self, x: Tensor) -> Tensor:
+        windows = x.unfold(-1, self.kernel, self.stride).transpose(1, 2).flatten(2)
+        out = F.linear(windows, self._inner.weight.flatten(1), self._inner.bias)  # [B, T', C']
+        return out.transpose(1, 2)
 
 
 class CausalConvTranspose1d(nn.Module):
-    """A transposed convolution that keeps back the sums which later inputs still add to."""
+    """A transposed convolution whose kernel is two strides long.
+
+    Each input adds to the outputs of its own time and to those of the next, so that the second
+    half of what the last input adds is kept for the next call. `channelwise` keeps every channel
+    to itself.
+    """
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel: int,
         *,
         stride: int,
-        groups: int = 1,
+        channelwise: bool = False,
         bias: bool = True,
     ) -> None:
         super().__init__()
-        self.tail_length = kernel - stride
+        self.stride = stride
+        self.channelwise = channelwise
+        groups = in_channels if channelwise else 1
         inner = nn.ConvTranspose1d(
-            in_channels, out_channels, kernel, stride, groups=groups, bias=bias
+            in_channels, out_channels, 2 * stride, stride, groups=groups, bias=bias
         )
         self.convtr = nn.ModuleDict({"convtr": inner})  # checkpoints say convtr.convtr
 
@@ -121,13 +142,24 @@ class CausalConvTranspose1d(nn.Module):
 
     def new_tail(self, slots: int) -> ConvTail:
         """What this convolution remembers for `slots` new sessions."""
-        return ConvTail(slots, self._inner.out_channels, self.tail_length, self._inner.weight)
+        return ConvTail(slots, self._inner.out_channels, self.stride, self._inner.weight)
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
         """x [B, C, T] of the slots `rows` [B] -> [B, C', T * stride]."""
-        inner, memory = self._inner, state[self]
-        sums = F.conv_transpose1d(x, inner.weight, None, inner.stride, groups=inner.groups)
-        sums[..., : self.tail_length] += memory.tail[rows]
-        memory.tail[rows] = sums[..., -self.tail_length :]
-        done = sums[..., : -self.tail_length]
-        return done if inner.bias is None else done + inner.bias[:, None]
+        memory, bias = state[self], self._inner.bias
+        own, next_ones = self._spread(x).chunk(2, dim=-1)  # [B, C', T, stride] each
+        carried = torch.cat((memory.tail[rows, :, None], next_ones[:, :, :-1]), dim=2)
+        memory.tail[rows] = next_ones[:, :, -1]
+        out = (own + carried).flatten(2)
+        return out if bias is None else out + bias[:, None]
+
+    def _spread(self, x: Tensor) -> Tensor:
+        """What each input adds to the outputs of its own time and the next: [B, C', T, 2 stride].
+
+        A plain product: on a CPU it took a tenth of the time of `conv_transpose1d` where T is 2.
+        """
+        weight = self._inner.weight  # [C, C' or 1, 2 stride]
+        if self.channelwise:
+            return x[..., None] * weight
+        spread = x.transpose(1, 2) @ weight.flatten(1)
+        return spread.view(*spread.shape[:2], *weight.shape[1:]).transpose(1, 2)

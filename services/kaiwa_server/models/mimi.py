@@ -49,7 +49,7 @@ class Upsample(nn.Module):
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         self.convtr = CausalConvTranspose1d(
-            channels, channels, 2 * stride, stride=stride, groups=channels, bias=False
+            channels, channels, stride=stride, channelwise=True, bias=False
         )
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:

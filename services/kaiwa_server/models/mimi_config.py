@@ -44,8 +44,8 @@ class MimiConfig:
         Raises:
             CheckpointError: a setting is missing, or has a value that Kaiwa does not implement.
         """
-        _expect(settings, sample_rate=SAMPLE_RATE_HZ, frame_rate=FRAME_RATE_HZ, channels=1)
         try:
+            _expect(settings, sample_rate=SAMPLE_RATE_HZ, frame_rate=FRAME_RATE_HZ, channels=1)
             seanet = _seanet(settings["seanet"])
             config = cls(
                 seanet=seanet,
@@ -72,6 +72,7 @@ def _seanet(section: Mapping[str, Any]) -> SeanetConfig:
         norm="none",
         pad_mode="constant",
         true_skip=True,
+        n_residual_layers=1,
     )
     values = {field.name: section[field.name] for field in fields(SeanetConfig)}
     return SeanetConfig(**values | {"ratios": tuple(section["ratios"])})
@@ -114,5 +115,5 @@ def _quantizer(section: Mapping[str, Any], latent_dimension: int) -> QuantizerCo
 
 def _expect(section: Mapping[str, Any], **values: object) -> None:
     for name, value in values.items():
-        if section.get(name, value) != value:
+        if section[name] != value:
             raise CheckpointError(f"Mimi's config has {name} = {section[name]!r}, not {value!r}")

@@ -26,8 +26,8 @@ class Window:
 class TransformerState:
     """What a transformer remembers for its slots: a clock, and keys and values for each layer.
 
-    The position that a place of the ring holds is derived from the clock, so a reset only sets the
-    clock to 0: older keys are then in places that count as empty.
+    The position that a place of the ring holds is derived from the clock: once the clock is at 0,
+    every place counts as empty.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class TransformerState:
     def reset(self, slot: int) -> None:
         """Makes the slot's state that of a new session."""
         self.position[slot] = 0
+        for ring in (*self.keys, *self.values):
+            ring[slot] = 0.0  # a NaN that a broken session left would pass any mask
 
     def window(self, rows: Tensor, steps: int) -> Window:
         """Plans a call that adds `steps` positions, at most `context`, to each of the rows [B]."""

@@ -17,9 +17,7 @@ class SeanetConfig:
 
     dimension: int = 512
     n_filters: int = 64
-    n_residual_layers: int = 1
     compress: int = 2
-    dilation_base: int = 2
     kernel_size: int = 7
     residual_kernel_size: int = 3
     last_kernel_size: int = 3
@@ -37,15 +35,15 @@ class StreamingStack(nn.ModuleList):
 
 
 class ResidualBlock(nn.Module):
-    """Adds what a narrow, dilated pair of convolutions finds."""
+    """Adds what a narrow pair of convolutions finds."""
 
-    def __init__(self, config: SeanetConfig, channels: int, dilation: int) -> None:
+    def __init__(self, config: SeanetConfig, channels: int) -> None:
         super().__init__()
         narrow = channels // config.compress
         self.block = StreamingStack(
             [
                 nn.ELU(),
-                CausalConv1d(channels, narrow, config.residual_kernel_size, dilation=dilation),
+                CausalConv1d(channels, narrow, config.residual_kernel_size),
                 nn.ELU(),
                 CausalConv1d(narrow, channels, 1),
             ]
@@ -65,8 +63,11 @@ class SeanetEncoder(nn.Module):
         channels = config.n_filters
         stack: list[nn.Module] = [CausalConv1d(1, channels, config.kernel_size)]
         for ratio in reversed(config.ratios):
-            stack += _residual_blocks(config, channels)
-            stack += [nn.ELU(), CausalConv1d(channels, 2 * channels, 2 * ratio, stride=ratio)]
+            stack += [
+                ResidualBlock(config, channels),
+                nn.ELU(),
+                CausalConv1d(channels, 2 * channels, 2 * ratio, stride=ratio),
+            ]
             channels *= 2
         stack += [nn.ELU(), CausalConv1d(channels, config.dimension, config.last_kernel_size)]
         self.model = StreamingStack(stack)
@@ -87,10 +88,10 @@ class SeanetDecoder(nn.Module):
         for ratio in config.ratios:
             stack += [
                 nn.ELU(),
-                CausalConvTranspose1d(channels, channels // 2, 2 * ratio, stride=ratio),
+                CausalConvTranspose1d(channels, channels // 2, stride=ratio),
+                ResidualBlock(config, channels // 2),
             ]
             channels //= 2
-            stack += _residual_blocks(config, channels)
         stack += [nn.ELU(), CausalConv1d(channels, 1, config.last_kernel_size)]
         self.model = StreamingStack(stack)
 
@@ -98,10 +99,3 @@ class SeanetDecoder(nn.Module):
         """latent [B, C, T] of the slots `rows` [B] -> pcm [B, 1, T * hop]."""
         pcm: Tensor = self.model(latent, state, rows)
         return pcm
-
-
-def _residual_blocks(config: SeanetConfig, channels: int) -> list[nn.Module]:
-    return [
-        ResidualBlock(config, channels, config.dilation_base**layer)
-        for layer in range(config.n_residual_layers)
-    ]
