@@ -77,17 +77,17 @@ class Checkpoint:
 
     @property
     def lm_path(self) -> Path:
-        """The LM's weights."""
+        """The LM's weights; raises `CheckpointError` when there is no such file."""
         return self._path("moshi_name")
 
     @property
     def mimi_path(self) -> Path:
-        """The codec's weights."""
+        """The codec's weights; raises `CheckpointError` when there is no such file."""
         return self._path("mimi_name")
 
     @property
     def tokenizer_path(self) -> Path:
-        """The text tokenizer."""
+        """The text tokenizer; raises `CheckpointError` when there is no such file."""
         return self._path("tokenizer_name")
 
     def _path(self, key: str) -> Path:

@@ -51,12 +51,11 @@ def sample(logits: Tensor, temperature: Tensor, top_k: Tensor, uniform: Tensor) 
     _, size = logits.shape
     ordered, tokens = logits.float().sort(dim=-1, descending=True, stable=True)  # [B, V]
     greedy = temperature == 0
-    kept = torch.where(greedy, 1, top_k.clamp(max=size))[:, None]  # [B, 1]
+    last = torch.where(greedy, 1, top_k.clamp(max=size))[:, None] - 1  # [B, 1]
     divisor = torch.where(greedy, 1.0, temperature)[:, None]
-    weights = ((ordered - ordered[:, :1]) / divisor).exp()  # the largest is 1
-    weights = weights * (torch.arange(size, device=logits.device) < kept)
+    weights = ((ordered - ordered[:, :1]) / divisor).exp()  # the likeliest token's is 1
     cumulative = weights.cumsum(dim=-1)
-    target = uniform.float()[:, None] * cumulative[:, -1:]
+    target = uniform.float()[:, None] * cumulative.gather(-1, last)
     rank = torch.searchsorted(cumulative, target, right=True)  # [B, 1]
     # A uniform just below 1 may round up to the whole sum.
-    return tokens.gather(-1, rank.minimum(kept - 1))[:, 0]
+    return tokens.gather(-1, rank.minimum(last))[:, 0]
