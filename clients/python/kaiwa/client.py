@@ -131,7 +131,8 @@ class Talk:
 
         Raises:
             KaiwaError: the call has failed or ended.
-            TypeError: samples in a conversation of Opus packets, or bytes in one of samples.
+            TypeError: samples in a conversation of Opus packets, bytes in one of samples, or
+                samples that are no mono floats.
             RuntimeError: `end` was called before.
         """
         if self._half_closed:
@@ -143,7 +144,9 @@ class Talk:
     async def end(self) -> None:
         """Says that nothing more will be said; what is owed and the summary still arrive."""
         self._half_closed = True
-        await self._call.done_writing()
+        # Raised when the call has just ended; why is told to the one who listens.
+        with contextlib.suppress(grpc.aio.InternalError):
+            await self._call.done_writing()
 
     def __aiter__(self) -> Talk:
         return self
@@ -171,6 +174,9 @@ class Talk:
         if isinstance(sound, bytes):
             yield sound
             return
+        if sound.ndim != 1 or sound.dtype.kind != "f":
+            text = f"samples are floats [n] in [-1, 1], not {sound.dtype} {list(sound.shape)}"
+            raise TypeError(text)
         for start in range(0, len(sound), MAX_MESSAGE_SAMPLES):
             yield sound[start : start + MAX_MESSAGE_SAMPLES].astype("<f4").tobytes()
 

@@ -229,6 +229,10 @@ async def test_what_does_not_fit_the_conversation_is_refused_here(serve: Serve) 
     async with connect(target, encoding="pcm") as talk:
         with pytest.raises(TypeError, match="takes samples"):
             await talk.send(b"packet")
+        with pytest.raises(TypeError, match=r"not int16 \[480\]"):
+            await talk.send(np.zeros(480, np.int16))  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match=r"not float32 \[480, 2\]"):
+            await talk.send(np.zeros((480, 2), np.float32))
         await talk.end()
         with pytest.raises(RuntimeError, match="after end"):
             await talk.send(np.zeros(480, np.float32))

@@ -2,12 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -18,7 +17,7 @@ from kaiwa.cli.errors import CannotDo
 from kaiwa.cli.save import Outputs
 from kaiwa.cli.script import Script, write_script
 from kaiwa.cli.sound import read_sound
-from kaiwa.cli.sound_card import SoundCard, find_sound_card
+from kaiwa.cli.sound_card import find_sound_card
 from kaiwa.cli.tables import show_info
 from kaiwa.cli.talk import Call, talk_live, talk_script
 from kaiwa.client import Settings
@@ -29,8 +28,6 @@ DEFAULT_SERVER = "localhost:50051"
 INTERRUPTED = 130
 BUNDLED_QUESTIONS = ("what-is-your-name.wav", "tell-me-a-joke.wav")
 IS_IT_RUNNING = "Is a gateway running there? kaiwa-serve starts one; --server says where it is."
-
-ResultT = TypeVar("ResultT")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -103,16 +100,14 @@ def talk(
     )
     call = Call(server, encoding.value, settings)
     outputs = Outputs(reply=out, stereo=stereo, plot=plot, transcript=transcript, json=json_file)
-
-    async def hold() -> bool:
+    with _exit_on_errors():
         outputs.check()
         if mic:
-            open_stream = find_sound_card()
-            return await talk_live(call, lambda: SoundCard(open_stream), outputs, Console())
-        script = _read_script(questions, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
-        return await talk_script(call, script, outputs, Console())
-
-    if _run(hold()):
+            interrupted = asyncio.run(talk_live(call, find_sound_card(), outputs, Console()))
+        else:
+            script = _read_script(questions, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
+            interrupted = asyncio.run(talk_script(call, script, outputs, Console()))
+    if interrupted:
         raise typer.Exit(INTERRUPTED)
 
 
@@ -127,7 +122,8 @@ def info(server: options.Server = DEFAULT_SERVER, json_flag: options.JsonFlag = 
     kaiwa info --server voice.example.org:50051 --json
     ```
     """
-    answer = _run(service_info(server))
+    with _exit_on_errors():
+        answer = asyncio.run(service_info(server))
     if json_flag:
         typer.echo(json.dumps(asdict(answer), indent=2))
     else:
@@ -147,10 +143,12 @@ def _read_script(
     return write_script(sounds, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
 
 
-def _run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Runs a command's work; what goes wrong becomes a sentence and an exit status."""
+@contextmanager
+def _exit_on_errors() -> Iterator[None]:
+    """Turns what goes wrong into a sentence and an exit status."""
     try:
-        return asyncio.run(work)
+        yield
+        return
     except KaiwaError as error:
         text = f"{error}\n{IS_IT_RUNNING}" if error.reason == "UNREACHABLE" else str(error)
         name = error.reason

@@ -15,7 +15,7 @@ from kaiwa.cli.recording import Recording
 from kaiwa.cli.save import Outputs, save
 from kaiwa.cli.screen import CallScreen
 from kaiwa.cli.script import Script, ScriptMicrophone
-from kaiwa.cli.sound_card import SoundCard
+from kaiwa.cli.sound_card import OpenStream, SoundCard
 from kaiwa.cli.tables import show_figures
 from kaiwa.client import Encoding, Settings, connect
 
@@ -39,12 +39,12 @@ async def talk_script(call: Call, script: Script, outputs: Outputs, console: Con
 
 
 async def talk_live(
-    call: Call, open_card: Callable[[], SoundCard], outputs: Outputs, console: Console
+    call: Call, open_stream: OpenStream, outputs: Outputs, console: Console
 ) -> bool:
     """Talks through a sound card until Ctrl-C; see `_talk`."""
 
     def open_devices() -> tuple[Microphone, Speaker]:
-        card = open_card()
+        card = SoundCard(open_stream)
         return card, card
 
     return await _talk(call, open_devices, None, outputs, console)
