@@ -86,11 +86,11 @@ class CausalConv1d(nn.Module):
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
         """x [B, C, T] of the slots `rows` [B] -> [B, C', T / stride]; T is a multiple of stride."""
-        steps = x.shape[-1]
-        assert steps % self.stride == 0
+        length = x.shape[-1]
+        assert length % self.stride == 0
         if self._tail_length:
             x = self._after_tail(x, state[self], rows)
-        if steps // self.stride <= FEW_OUTPUTS:
+        if length // self.stride <= FEW_OUTPUTS:
             return self._convolve_few(x)
         out: Tensor = self._inner(x)
         return out

@@ -53,11 +53,11 @@ class TransformerState:
         for ring in (*self.keys, *self.values):
             ring[slot] = 0.0  # a NaN that a broken session left would pass any mask
 
-    def window(self, rows: Tensor, steps: int) -> Window:
-        """Plans a call that adds `steps` positions, at most `context`, to each of the rows [B]."""
-        assert 0 < steps <= self.context
+    def window(self, rows: Tensor, count: int) -> Window:
+        """Plans a call that adds `count` positions, at most `context`, to each of the rows [B]."""
+        assert 0 < count <= self.context
         device = self.position.device
-        positions = self.position[rows, None] + torch.arange(steps, device=device)  # [B, T]
+        positions = self.position[rows, None] + torch.arange(count, device=device)  # [B, T]
         last = positions[:, -1:]  # [B, 1]
         readable, filled = self._readable(rows, last)
         place = torch.arange(filled, device=device)

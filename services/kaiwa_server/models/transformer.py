@@ -160,8 +160,8 @@ class Transformer(nn.Module):
         A position sees those before it that the ring still holds once the call has written, so at
         T > 1 the call's first position sees `context` - T + 1.
         """
-        _, steps, _ = x.shape
-        window = state.window(rows, steps)
+        _, count, _ = x.shape
+        window = state.window(rows, count)
         angles = rope_angles(window.positions, self.config.head_dim, self.config.max_period)
         for index, layer in enumerate(self.layers):
             x = layer(x, state, index, window, angles)
