@@ -80,6 +80,8 @@ class CodecLink:
         self._settings = settings
         self._steps: Mailbox[CodecStep] = Mailbox()
         self._watchdog = Watchdog(service.answer_s, self._give_up)
+        self._half_closed = False
+        self._steps_read = 0
         self._moshi_frames = 0
 
     async def open(self) -> Accepted:
@@ -125,6 +127,7 @@ class CodecLink:
 
     async def half_close(self) -> None:
         """Says that the user has finished; the call ends when all that is owed has come."""
+        self._half_closed = True
         self._watchdog.owe()  # the summary
         with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
             await self._call.done_writing()
@@ -151,10 +154,13 @@ class CodecLink:
         try:
             async for response in self._responses:
                 self._watchdog.settle()
-                if response.WhichOneof("response") == "step":
-                    self._steps.put(self._step(response.step))
-                else:
-                    finished = True
+                match response.WhichOneof("response"):
+                    case "step":
+                        self._steps.put(self._step(response.step))
+                    case "summary" if self._half_closed:
+                        finished = True
+                    case kind:
+                        raise ValueError(f"`{kind}` came where a step was owed")
         except grpc.aio.AioRpcError as error:
             raise self._failure(error) from None
         except (BadRequest, ValueError) as error:
@@ -170,6 +176,9 @@ class CodecLink:
             moshi_tokens=tuple(message.record.moshi_tokens),
             user_tokens=tuple(message.record.user_tokens),
         )
+        if record.step != self._steps_read:
+            raise ValueError(f"step {record.step} came where step {self._steps_read} was expected")
+        self._steps_read += 1
         frame = self._moshi_frame(message.moshi_frame) if message.HasField("moshi_frame") else None
         piece = message.text
         text = TextPiece(piece.step, piece.text, piece.starts_word)

@@ -23,7 +23,7 @@ _OPUS_HEAD = struct.Struct("<8sBBHIhB")  # magic, version, channels, pre-skip, r
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def _crc(page: bytes) -> int:
+def checksum(page: bytes) -> int:
     """The checksum of RFC 3533, section 6: CRC-32 with the highest bit first and no inversions.
 
     zlib's has the same polynomial with the lowest bit first, so every byte goes in mirrored and the
@@ -61,7 +61,7 @@ def _take_page(buffer: bytearray) -> _Page | None:
         return None
     page = bytearray(buffer[:end])
     page[_CRC_OFFSET : _CRC_OFFSET + 4] = bytes(4)
-    if _crc(bytes(page)) != crc:
+    if checksum(bytes(page)) != crc:
         raise BadOgg(f"the checksum of Ogg page {sequence} is wrong: bytes were lost or changed")
     body = bytes(buffer[body_start:end])
     del buffer[:end]
@@ -209,6 +209,6 @@ class OggOpusWriter:
             _CAPTURE, 0, flags, granule, self._serial, self._sequence, 0, len(segments)
         )
         page = bytearray(header + segments + (packet or b""))
-        page[_CRC_OFFSET : _CRC_OFFSET + 4] = struct.pack("<I", _crc(bytes(page)))
+        page[_CRC_OFFSET : _CRC_OFFSET + 4] = struct.pack("<I", checksum(bytes(page)))
         self._sequence += 1
         return bytes(page)
