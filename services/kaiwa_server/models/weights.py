@@ -7,15 +7,16 @@ of all the depformer's codebooks stacked on the first axis. Here every tensor ha
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from kaiwa_server.errors import CheckpointError
 
@@ -77,7 +78,7 @@ def load(
     Raises:
         CheckpointError: the file is missing, cannot be read or is not of this module.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         module = build()
     with _opened(path) as file:
         stored = _index(file, path)
@@ -106,6 +107,22 @@ def fingerprint(path: Path) -> str:
             contents = stored.read(file).contiguous().flatten().view(torch.uint8)
             digest.update(contents.numpy().data)
     return digest.hexdigest()
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out what `torch.nn.init` does, which on the meta device fills nothing, slowly."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs.get("tensor", args[0] if args else None)
+        return func(*args, **kwargs)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What `kaiwa-serve` can be told."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +42,11 @@ class StackConfig(BaseSettings):
     )
     slots: int = Field(4, description="Sessions at once.", ge=1)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
+    threads: int = Field(
+        max(1, (os.cpu_count() or 1) // 2),
+        description="CPU threads of one step, in codec and LM each. Default: half of the cores.",
+        ge=1,
+    )
     then: str | None = Field(
         None,
         description="Command to run once everything is ready; when it ends, the services stop, and "
