@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from kaiwa_server.serving.call_end import CallEnd
+from kaiwa.call_end import CallEnd
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import ServiceConfig
 from kaiwa_server.serving.server import GrpcServer
@@ -56,6 +56,6 @@ async def failure_of(call: Any) -> tuple[str, str, str]:
     end = CallEnd(call)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await all_of(call)
-    error = await end.error(caught.value)
+    error = await end.failure() or caught.value
     trailers = dict(error.trailing_metadata() or ())
     return error.code().name, trailers.get("kaiwa-reason", ""), error.details() or ""

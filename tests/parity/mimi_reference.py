@@ -29,7 +29,7 @@ class Parity:
     def record(self, name: str, record_property: Any) -> None:
         """Puts the figures where `pytest -s` shows them, and a JUnit report of xunit1."""
         record_property(name, json.dumps(asdict(self)))
-        print(  # noqa: T201 (the figures are what this is for)
+        print(
             f"\n{name}: {self.tokens} tokens compared, {self.differing} differ, of these"
             f" {self.excused} by a near tie; {self.fewest_distinct} or more distinct tokens in"
             f" each codebook; sound within {self.sound_error:.1e}"

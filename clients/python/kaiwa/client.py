@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import grpc
 
 from kaiwa.call_end import CallEnd
-from kaiwa.errors import KaiwaError
+from kaiwa.errors import KaiwaError, error_of
 from kaiwa.events import Event, Ready, Summary, read_event, read_ready
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc, settings_pb2
 
@@ -108,7 +108,7 @@ class Talk:
 
     def __init__(self, call: ConverseCall, target: str, encoding: Encoding) -> None:
         self._call = call
-        self._end = CallEnd(call, target)
+        self._end = CallEnd(call)
         self._responses = aiter(call)
         self._target = target
         self._encoding = encoding
@@ -190,7 +190,8 @@ class Talk:
             if _is_cancelled():
                 raise
         text = "the conversation has ended: nothing more can be sent"
-        raise await self._end.error() or KaiwaError("OK", "ENDED", text)
+        failure = await self._end.failure()
+        raise error_of(failure, self._target) if failure else KaiwaError("OK", "ENDED", text)
 
     async def _read(self) -> dialogue_pb2.ConverseResponse | None:
         """Gives the next message, or None once the call has ended with OK."""
@@ -202,8 +203,8 @@ class Talk:
             if _is_cancelled():
                 raise
             response = None
-        if response is None and (error := await self._end.error()) is not None:
-            raise error
+        if response is None and (failure := await self._end.failure()) is not None:
+            raise error_of(failure, self._target)
         return response
 
 

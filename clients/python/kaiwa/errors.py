@@ -1,7 +1,5 @@
 """The one error of the client: what went wrong, in words that say what to do."""
 
-from collections.abc import Iterable
-
 import grpc
 
 REASON_TRAILER = "kaiwa-reason"
@@ -29,16 +27,9 @@ class KaiwaError(Exception):
 
 def error_of(failure: grpc.aio.AioRpcError, target: str) -> KaiwaError:
     """Gives the error that a failed call to `target` stands for."""
-    return error_from(
-        failure.code().name, failure.details(), failure.trailing_metadata() or (), target
-    )
-
-
-def error_from(
-    status: str, details: str | None, trailers: Iterable[tuple[str, str | bytes]], target: str
-) -> KaiwaError:
-    """Gives the error of a call to `target` that ended with this status, sentence and trailers."""
-    text = details or f"the call to {target} ended with {status}"
+    status = failure.code().name
+    text = failure.details() or f"the call to {target} ended with {status}"
+    trailers = failure.trailing_metadata() or ()
     reasons = [str(value) for name, value in trailers if name == REASON_TRAILER]
     if not reasons and status == "UNAVAILABLE":
         cause = text.rsplit(": ", 1)[-1]  # before it come the addresses that were tried

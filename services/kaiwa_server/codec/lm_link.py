@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Self
 
 import grpc
+from kaiwa.call_end import ENDED, CallEnd
 from kaiwa.v1 import frames_pb2, lm_pb2, lm_pb2_grpc, settings_pb2
 
 from kaiwa_server.audio import CodeFrame
 from kaiwa_server.errors import BadRequest, LmDown, NotSupported
 from kaiwa_server.journal import Journal, StepRecord, TextPiece
-from kaiwa_server.serving.call_end import ENDED, CallEnd
 from kaiwa_server.serving.channels import as_kaiwa_error
 from kaiwa_server.serving.frames import code_frame
 from kaiwa_server.serving.mailbox import Mailbox
@@ -182,7 +182,7 @@ class LmLink:
             )
 
     async def _failure(self, error: grpc.aio.AioRpcError) -> Exception:
-        error = await self._end.error(error)
+        error = await self._end.failure() or error
         return as_kaiwa_error(error, LmDown, "LM service", self._service.target)
 
     def _give_up(self) -> None:

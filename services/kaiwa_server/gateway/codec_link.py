@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import grpc
+from kaiwa.call_end import ENDED, CallEnd
 from kaiwa.v1 import codec_pb2, codec_pb2_grpc, frames_pb2, settings_pb2
 
 from kaiwa_server.audio import PcmFrame
@@ -97,7 +98,7 @@ class CodecLink:
                 await self._write(codec_pb2.CodecServiceConverseRequest(config=config))
                 response = await anext(self._responses)
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error) from None
+            raise await self._failure(error) from None
         except TimeoutError:
             what = f"did not accept the session within {self._service.accept_s:g} s"
             raise self._service.down(what) from None
@@ -129,7 +130,7 @@ class CodecLink:
         """Says that the user has finished; the call ends when all that is owed has come."""
         self._half_closed = True
         self._watchdog.owe()  # the summary
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        with suppress(*ENDED):
             await self._call.done_writing()
 
     async def steps(self) -> AsyncIterator[CodecStep]:
@@ -146,7 +147,7 @@ class CodecLink:
 
     async def _write(self, request: codec_pb2.CodecServiceConverseRequest) -> None:
         # When the call has ended, the reading side has the reason.
-        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        with suppress(*ENDED):
             await self._call.write(request)
 
     async def _receive(self) -> None:
@@ -162,7 +163,7 @@ class CodecLink:
                     case kind:
                         raise ValueError(f"`{kind}` came where a step was owed")
         except grpc.aio.AioRpcError as error:
-            raise self._failure(error) from None
+            raise await self._failure(error) from None
         except (BadRequest, ValueError) as error:
             raise self._service.down(f"answered nonsense ({error})") from error
         if not finished:
@@ -189,7 +190,8 @@ class CodecLink:
         self._moshi_frames += 1
         return frame
 
-    def _failure(self, error: grpc.aio.AioRpcError) -> Exception:
+    async def _failure(self, error: grpc.aio.AioRpcError) -> Exception:
+        error = await self._end.failure() or error
         return as_kaiwa_error(error, CodecDown, "codec service", self._service.target)
 
     def _give_up(self) -> None:
@@ -198,6 +200,7 @@ class CodecLink:
 
     def __enter__(self) -> Self:
         self._call = self._service.stub.Converse()
+        self._end = CallEnd(self._call)
         self._responses = aiter(self._call)
         return self
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import grpc
 import pytest
+from kaiwa.call_end import LATE_WRITE, CallEnd
 from kaiwa.v1 import lm_pb2, lm_pb2_grpc
 from kaiwa_server.errors import ServiceFull
-from kaiwa_server.serving.call_end import LATE_WRITE, CallEnd
 from serving_calls import served
 
 
@@ -39,7 +39,8 @@ async def test_a_late_write_does_not_hide_why_the_service_ended_the_call() -> No
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await anext(aiter(call))
             hidden += caught.value.details() == LATE_WRITE
-            error = await end.error(caught.value)
+            error = await end.failure()
+            assert error is not None
             assert (error.code().name, error.details()) == (
                 "RESOURCE_EXHAUSTED",
                 "all 8 slots are taken",
@@ -54,7 +55,8 @@ async def test_what_happened_on_the_way_is_told_as_it_was_seen() -> None:
     channel = grpc.aio.insecure_channel("127.0.0.1:1")
     call = lm_pb2_grpc.LmServiceStub(channel).Generate()
     end = CallEnd(call)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.aio.AioRpcError):
         await anext(aiter(call))
-    assert (await end.error(caught.value)).code() is grpc.StatusCode.UNAVAILABLE
+    error = await end.failure()
+    assert error is not None and error.code() is grpc.StatusCode.UNAVAILABLE
     await channel.close()
