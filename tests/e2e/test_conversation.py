@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from parity.reference import ReferenceReply, converse
 from stack_process import Stack
 
-MODEL_DIR = Path(__file__).parents[2] / "services/kaiwa_server/embedded_model"
+MODEL_DIR = Path(__file__).parents[2] / "services/kaiwa_server/tiny-moshi"
 GREEDY = SessionSettings(text_temperature=0, audio_temperature=0)
 WORDS = (
     "Hello, I am Moshi. Ask me something. My name is Moshi. I am a tiny speech model. "

@@ -17,7 +17,7 @@ from kaiwa_server.models.mimi_config import MimiConfig
 def model_dir(tmp_path: Path) -> Path:
     """A copy of the embedded model."""
     copy = tmp_path / "tiny"
-    shutil.copytree(str(resources.files("kaiwa_server") / "embedded_model"), copy)
+    shutil.copytree(str(resources.files("kaiwa_server") / "tiny-moshi"), copy)
     return copy
 
 

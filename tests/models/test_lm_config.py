@@ -14,7 +14,7 @@ Json = dict[str, object]
 @pytest.fixture
 def config() -> Json:
     """The embedded model's."""
-    path = resources.files("kaiwa_server") / "embedded_model" / "config.json"
+    path = resources.files("kaiwa_server") / "tiny-moshi" / "config.json"
     loaded: Json = json.loads(path.read_text())
     return loaded
 

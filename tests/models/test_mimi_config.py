@@ -12,7 +12,7 @@ from moshi.models import loaders
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    file = resources.files("kaiwa_server") / "embedded_model" / "mimi_config.json"
+    file = resources.files("kaiwa_server") / "tiny-moshi" / "mimi_config.json"
     read: dict[str, Any] = json.loads(file.read_text())
     return read
 

@@ -136,7 +136,7 @@ def test_older_names_give_what_the_reference_makes_of_them(
 def test_the_embedded_model_equals_the_reference_in_a_whole_conversation(
     record_property: Record,
 ) -> None:
-    model_dir = Path(str(resources.files("kaiwa_server") / "embedded_model"))
+    model_dir = Path(str(resources.files("kaiwa_server") / "tiny-moshi"))
     checkpoint = Checkpoint.open(model_dir)
     info = loaders.CheckpointInfo.from_hf_repo(
         "local",

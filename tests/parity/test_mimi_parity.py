@@ -197,7 +197,7 @@ def test_the_first_6_s_of_a_session_equal_the_reference_in_rust(
 
 
 def test_the_embedded_mimi_equals_the_reference_on_real_speech(record_property: Record) -> None:
-    folder = Path(str(resources.files("kaiwa_server") / "embedded_model"))
+    folder = Path(str(resources.files("kaiwa_server") / "tiny-moshi"))
     settings = json.loads((folder / "mimi_config.json").read_text())
     reference = loaders.get_mimi(None, settings)
     weights = load_file(folder / "mimi.safetensors")

@@ -54,11 +54,12 @@ async def serve(config: GatewayConfig) -> None:
             DialogueServicer(config, codec, host),
         )
         server.stop_together(chat.stop)
-        await server.start()
-        following = asyncio.create_task(follow(codec, server))
         async with serving_http(chat.app(), config.host, config.http_port):
-            await server.run_until_signal()
-        following.cancel()
+            await server.start()
+            async with asyncio.TaskGroup() as group:
+                following = group.create_task(follow(codec, server))
+                await server.run_until_signal()
+                following.cancel()
 
 
 if __name__ == "__main__":

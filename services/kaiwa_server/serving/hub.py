@@ -7,7 +7,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from kaiwa_server.errors import CheckpointError
 
-EMBEDDED_MODEL_DIR = Path(__file__).parent.parent / "embedded_model"
+EMBEDDED_MODEL_DIR = Path(__file__).parent.parent / "tiny-moshi"
 
 # Never pickles.
 _PATTERNS = ("*.safetensors", "*.json", "*.model")
