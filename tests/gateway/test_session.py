@@ -68,12 +68,12 @@ def test_above_240_ms_the_oldest_frames_go_and_are_counted_and_told() -> None:
     session.on_step(step(0), 0.0)
     session.hear(ramp(5 * 1920), 0.1)
     told = outputs_of(session, 1)
-    assert told[0] == FramesDropped(step=1, frames=2, total_frames=2)
+    assert told[0] == FramesDropped(step=4, frames=2, total_frames=2)
     kept = session.next_frame()
     assert kept is not None and kept.index == 3 and kept.samples[0] == 2 * 1920
     assert not any(isinstance(o, FramesDropped) for o in outputs_of(session, 2)), "told once"
     session.hear(ramp(3 * 1920), 0.2)
-    assert outputs_of(session, 3)[0] == FramesDropped(step=3, frames=2, total_frames=4)
+    assert outputs_of(session, 3)[0] == FramesDropped(step=5, frames=2, total_frames=4)
     assert session.summary().frames_dropped == 4
 
 

@@ -54,7 +54,7 @@ class Session:
         self._waiting: deque[_CompleteFrame] = deque()
         self._unanswered_since: deque[float] = deque()
         self._finished = False
-        self._drops_untold = 0
+        self._drops_untold: list[FramesDropped] = []
         self._turnaround = Turnaround()
         self.journal = Journal(context_steps)
         self.frames_in = 0
@@ -74,8 +74,15 @@ class Session:
         self._partial = sound[complete:]
         while len(self._waiting) > MAX_WAITING_FRAMES:
             self._waiting.popleft()
-            self.frames_dropped += 1
-            self._drops_untold += 1
+            self._note_drop()
+
+    def _note_drop(self) -> None:
+        self.frames_dropped += 1
+        step = self.frames_in + self._steps_before_input  # what hears the frame that is next now
+        frames = 1
+        if self._drops_untold and self._drops_untold[-1].step == step:
+            frames += self._drops_untold.pop().frames
+        self._drops_untold.append(FramesDropped(step, frames, self.frames_dropped))
 
     def finish(self, now_s: float) -> None:
         """Ends the user's side: silence fills the last frame, so that nothing said is lost."""
@@ -110,12 +117,10 @@ class Session:
         Raises:
             ValueError: the step is not the one that follows, or answers a frame that was not sent.
         """
-        outputs: list[Output] = []
         number = step.record.step
         self.journal.append(step.record)
-        if self._drops_untold:
-            outputs.append(FramesDropped(number, self._drops_untold, self.frames_dropped))
-            self._drops_untold = 0
+        outputs: list[Output] = [*self._drops_untold]
+        self._drops_untold.clear()
         if number == self._context_steps:
             outputs.append(ContextRolled(number, self._context_steps))
         if step.text is not None:
