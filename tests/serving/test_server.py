@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -183,6 +185,26 @@ async def test_a_second_signal_ends_open_calls_at_once() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(running, 10)
         assert servicer.open_calls == 0
+
+
+LOADING = """
+import asyncio
+from kaiwa_server.serving.server import end_on_signals
+async def load():
+    end_on_signals()
+    print("loading", flush=True)
+    await asyncio.to_thread(input)
+asyncio.run(load())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_process_that_is_still_loading(number: int) -> None:
+    command = [sys.executable, "-c", LOADING]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"loading\n"
+        process.send_signal(number)
+        assert process.wait(10) == 128 + number
 
 
 async def test_a_taken_port_is_named_with_what_to_do() -> None:

@@ -1,7 +1,6 @@
 """`kaiwa-codec`: the codec service's process, put together."""
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.hub import resolve_model_dir
 from kaiwa_server.serving.logs import configure_logs
 from kaiwa_server.serving.metrics import serve_metrics
-from kaiwa_server.serving.server import GrpcServer
+from kaiwa_server.serving.server import GrpcServer, end_on_signals
 from kaiwa_server.serving.slot_metrics import SlotMetrics
 
 WARM_UP_STEPS = 3
@@ -36,8 +35,6 @@ def main() -> None:
     """Serves until SIGTERM or Ctrl-C."""
     config = parse(CodecServiceConfig)
     configure_logs(config.log_level, config.log_format)
-    # Until the server listens to signals, Ctrl-C ends the process as SIGTERM does: at once.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         uvloop.run(serve(config))
     except KaiwaError as error:
@@ -46,6 +43,7 @@ def main() -> None:
 
 async def serve(config: CodecServiceConfig) -> None:
     """Listens at once, is ready when the codec is loaded and warm, ends when it is told to."""
+    end_on_signals()
     registry = CollectorRegistry()
     metrics = SlotMetrics(registry)
     if config.metrics_port:

@@ -26,7 +26,7 @@ class ServiceConfig(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every interface.")
     port: int = Field(description="Port of the gRPC service; 0 takes any free one.", ge=0, le=65535)
     metrics_port: int = Field(
-        description="Port of the Prometheus metrics; 0 takes any free one.", ge=0, le=65535
+        description="Port of the Prometheus metrics over HTTP; 0 is off.", ge=0, le=65535
     )
     first_message_timeout_s: float = Field(
         10.0, description="How long a call may take to send its first message, in s.", gt=0

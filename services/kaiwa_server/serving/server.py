@@ -7,6 +7,7 @@ call is answered UNAVAILABLE at once.
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from kaiwa_server.serving.config import ServiceConfig
 from kaiwa_server.serving.interceptors import ErrorInterceptor, GateInterceptor
 
 MAX_MESSAGE_BYTES = 65_536
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -44,6 +46,16 @@ Stop = Callable[[float], Awaitable[None]]
 ServicerT = TypeVar("ServicerT")
 
 log = logging.getLogger(__name__)
+
+
+def end_on_signals() -> None:
+    """Lets SIGTERM and Ctrl-C end the process at once, until `run_until_signal` takes over.
+
+    Nothing interrupts a model that is loading, and process 1 of a container ignores what it does
+    not handle.
+    """
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, os._exit, 128 + number)
 
 
 class GrpcServer:
@@ -104,8 +116,8 @@ class GrpcServer:
         """Serves until SIGTERM or SIGINT, then drains; a second signal ends open calls at once."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, stop.set)
         await stop.wait()
         stop.clear()
         drained = asyncio.create_task(self.drain())
