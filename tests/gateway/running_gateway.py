@@ -1,7 +1,7 @@
 """A whole gateway in this process, on free ports, in front of a fake codec service."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +53,18 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SETTLE_S):
         while not condition():
             await asyncio.sleep(0.005)
+
+
+async def until_nobody_is_held(gateway: Gateway, speak: Callable[[], Awaitable[None]]) -> None:
+    """Speaks frame by frame, each when the one before it is heard, until the gateway gives up."""
+    heard = gateway.codec.frames_heard
+    while gateway.host.seats.taken:
+        await speak()
+        heard += 1
+        await until(
+            lambda heard=heard: gateway.codec.frames_heard == heard or not gateway.host.seats.taken
+        )
+    await gateway.is_empty()
 
 
 @asynccontextmanager

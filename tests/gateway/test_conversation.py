@@ -45,7 +45,7 @@ async def test_a_user_who_is_too_fast_is_told_what_was_left_out(gateway: Gateway
 
     outputs = await outputs_of(gateway, sounds())
     # Three are on their way when seven more come, and three of these can wait.
-    assert FramesDropped(step=1, frames=4, total_frames=4) in outputs
+    assert FramesDropped(step=4, frames=4, total_frames=4) in outputs
     voice = [output.samples[-1] for output in outputs if isinstance(output, PcmFrame)]
     assert voice == [0, 1, 2, 7, 8, 9]
     summary = outputs[-1]
@@ -124,16 +124,17 @@ VOICE = PcmFrame(0, FRAME)
 
 async def test_an_outbox_gives_what_was_put_before_it_ends() -> None:
     outbox = Outbox(unread_s=5)
-    outbox.put(VOICE, 0.0)
-    outbox.end(None)
+    with outbox.filling():
+        outbox.put(VOICE, 0.0)
     assert await outbox.take() is VOICE
     assert await outbox.take() is None
 
 
 async def test_an_outbox_raises_its_error_after_the_last_output() -> None:
     outbox = Outbox(unread_s=5)
-    outbox.put(VOICE, 0.0)
-    outbox.end(LookupError())
+    with outbox.filling():
+        outbox.put(VOICE, 0.0)
+        raise LookupError
     assert await outbox.take() is VOICE
     with pytest.raises(LookupError):
         await outbox.take()

@@ -14,6 +14,7 @@ from gateway.running_gateway import (
     failure_of,
     read_all,
     running_gateway,
+    until_nobody_is_held,
 )
 from kaiwa.opus import OpusDecoder, OpusEncoder
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc, lm_pb2
@@ -210,12 +211,28 @@ async def test_a_full_gateway_says_so_and_its_sessions_go_on(gateway: Gateway) -
     assert gateway.metric("kaiwa_admissions_total", call="Converse", result="ACCEPTED") == 2
 
 
-async def test_a_gateway_that_is_not_ready_says_so() -> None:
-    async with running_gateway(ready=False) as gateway, dialogue(gateway) as call:
-        await call.write(config_message())
-        status, reason, sentence = await failure_of(call)
-    assert (status, reason) == ("UNAVAILABLE", "NOT_READY")
-    assert "try again" in sentence
+async def test_a_gateway_that_is_not_ready_says_so_every_time() -> None:
+    async with running_gateway(ready=False) as gateway:
+        for _ in range(50):
+            async with dialogue(gateway) as call:
+                await call.write(config_message())
+                status, reason, sentence = await failure_of(call)
+            assert (status, reason) == ("UNAVAILABLE", "NOT_READY")
+            assert "try again" in sentence
+
+
+async def test_a_client_that_reads_nothing_is_ended() -> None:
+    async with running_gateway() as gateway:
+        # Flow control lets some frames go to a client that does not look at them.
+        small_windows = (("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0))
+        async with grpc.aio.insecure_channel(gateway.address, options=small_windows) as channel:
+            call = dialogue_pb2_grpc.DialogueServiceStub(channel).Converse()
+            await call.write(config_message())
+            assert (await call.read()).HasField("ready")
+            await until_nobody_is_held(gateway, lambda: call.write(audio_message(FRAME_DATA)))
+            status, reason, sentence = await failure_of(call)
+    assert (status, reason) == ("ABORTED", "SLOW_CONSUMER")
+    assert "16 frames wait to be read" in sentence
 
 
 async def test_a_silent_client_is_ended() -> None:

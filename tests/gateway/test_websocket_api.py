@@ -8,7 +8,13 @@ import aiohttp
 import numpy as np
 import pytest
 import sphn
-from gateway.running_gateway import FRAME, Gateway, running_gateway, until
+from gateway.running_gateway import (
+    FRAME,
+    Gateway,
+    running_gateway,
+    until,
+    until_nobody_is_held,
+)
 from kaiwa.opus import OpusEncoder
 from kaiwa_server.errors import BadSettings, LmDown
 from kaiwa_server.gateway.formats import OggOpusDecoder, OggOpusEncoder
@@ -25,6 +31,14 @@ async def chat(gateway: Gateway, query: str = "") -> AsyncIterator[Socket]:
     async with aiohttp.ClientSession() as session:
         async with session.ws_connect(gateway.url + query) as connection:
             yield connection
+
+
+def transport_of(connection: Socket) -> asyncio.Transport:
+    inner = connection._response.connection
+    assert inner is not None
+    transport = inner.transport
+    assert isinstance(transport, asyncio.Transport)
+    return transport
 
 
 async def refusal_of(connection: Socket) -> tuple[str, int]:
@@ -218,13 +232,41 @@ async def test_a_client_that_vanishes_at_any_moment_leaves_nothing(
         if moment == "heard":
             assert (await connection.receive_bytes())[:1] == AUDIO
         if manner == "reset":
-            transport = connection._response.connection.transport  # type: ignore[union-attr]
-            raw = transport.get_extra_info("socket")  # type: ignore[union-attr]
+            transport = transport_of(connection)
+            raw = transport.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            transport.abort()  # type: ignore[union-attr]
+            transport.abort()
         else:
             await connection.close()
         await gateway.is_empty()
+
+
+async def test_a_client_that_reads_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    # At the real size it would take minutes to fill what the kernel keeps for a slow reader.
+    monkeypatch.setattr(OggOpusEncoder, "encode", lambda self, samples: bytes(1_000_000))
+    writer = sphn.OpusStreamWriter(24_000)
+    async with running_gateway(unread_s=0.2) as gateway, chat(gateway) as connection:
+        assert await connection.receive_bytes() == HANDSHAKE
+        transport = transport_of(connection)
+        transport.pause_reading()
+        await until_nobody_is_held(
+            gateway, lambda: connection.send_bytes(AUDIO + writer.append_pcm(FRAME))
+        )
+        labels = {"call": "/api/chat", "result": "SLOW_CONSUMER"}
+        assert gateway.metric("kaiwa_session_ends_total", **labels) == 1
+        transport.abort()
+
+
+async def test_a_client_that_answers_no_ping_is_ended(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaiwa_server.gateway.websocket_api.HEARTBEAT_S", 0.1)
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(gateway.url, autoping=False) as connection:
+            assert await connection.receive_bytes() == HANDSHAKE
+            assert gateway.host.seats.taken == 1
+            assert (await connection.receive()).type is aiohttp.WSMsgType.PING
+            await gateway.is_empty()
 
 
 async def test_a_codec_service_that_dies_in_mid_call_is_named(gateway: Gateway) -> None:

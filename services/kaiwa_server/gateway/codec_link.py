@@ -133,17 +133,16 @@ class CodecLink:
         with suppress(*ENDED):
             await self._call.done_writing()
 
-    async def steps(self) -> AsyncIterator[CodecStep]:
+    def steps(self) -> AsyncIterator[CodecStep]:
         """Gives the session's steps, in order, until the call has ended as it should.
 
-        Raises:
+        The iterator raises:
             CodecDown: the codec service ended the call, leaves a frame unanswered or answers
                 nonsense.
             Upstream: it said what is wrong itself.
         """
         self._steps.run(self._receive())
-        async for step in self._steps:
-            yield step
+        return self._steps
 
     async def _write(self, request: codec_pb2.CodecServiceConverseRequest) -> None:
         # When the call has ended, the reading side has the reason.

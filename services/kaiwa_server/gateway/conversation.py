@@ -1,14 +1,14 @@
 """One conversation: a client's sound to the session, to the codec call, and back as outputs."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from kaiwa_server.errors import KaiwaError
 from kaiwa_server.gateway.codec_link import CodecLink
 from kaiwa_server.gateway.formats import Samples
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.outbox import Outbox
-from kaiwa_server.gateway.outputs import GoingAway, Output
+from kaiwa_server.gateway.outputs import GoingAway
 from kaiwa_server.gateway.session import Session
 
 
@@ -28,7 +28,6 @@ class Conversation:
         metrics: GatewayMetrics,
         draining: asyncio.Event,
         grace_ms: int,
-        release: Callable[[], None],
     ) -> None:
         """Joins them.
 
@@ -39,9 +38,6 @@ class Conversation:
             metrics: what counts its frames.
             draining: set when the gateway is about to stop; the client is told.
             grace_ms: how long it may then go on.
-            release: gives back all that the conversation holds. It is called as soon as there is
-                nothing more to hear or send, even if the client has yet to read what waits for it,
-                and may be called more than once.
         """
         self._session = session
         self._link = link
@@ -49,28 +45,16 @@ class Conversation:
         self._metrics = metrics
         self._draining = draining
         self._grace_ms = grace_ms
-        self._release = release
         self._something_to_send = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
 
-    async def outputs(self, sounds: AsyncIterator[Samples]) -> AsyncGenerator[Output, None]:
-        """Gives what the client is to be told until `sounds` has ended and is answered.
+    async def run(self, sounds: AsyncIterator[Samples]) -> None:
+        """Returns when `sounds` has ended and all of it is answered, the summary last.
 
         Raises:
             SlowConsumer: the client leaves too much unread.
             KaiwaError: what `sounds` raises, or what ended the codec call.
         """
-        running = asyncio.create_task(self._run(sounds))
-        try:
-            while (output := await self._outbox.take()) is not None:
-                yield output
-        finally:
-            self._release()
-            running.cancel()
-            await asyncio.wait((running,))
-
-    async def _run(self, sounds: AsyncIterator[Samples]) -> None:
-        error: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 others = (self._hear(sounds), self._send(), self._announce_drain())
@@ -79,10 +63,7 @@ class Conversation:
                 for task in tasks:
                     task.cancel()
         except ExceptionGroup as errors:
-            error = _first_of_ours(errors)
-        finally:
-            self._release()
-            self._outbox.end(error)
+            raise _first_of_ours(errors) from errors
 
     async def _hear(self, sounds: AsyncIterator[Samples]) -> None:
         async for samples in sounds:

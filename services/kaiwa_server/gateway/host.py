@@ -4,10 +4,10 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import ExitStack, aclosing, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from kaiwa_server.errors import KaiwaError
-from kaiwa_server.gateway.codec_link import CodecLink
+from kaiwa_server.gateway.codec_link import Accepted, CodecLink
 from kaiwa_server.gateway.config import GatewayConfig
 from kaiwa_server.gateway.conversation import Conversation
 from kaiwa_server.gateway.formats import Samples
@@ -69,21 +69,33 @@ class Host:
                 accepted.model_fingerprint,
                 accepted.context_steps,
             )
-            session = Session(accepted.context_steps, accepted.keep_first_frame, accepted.seed)
-            conversation = Conversation(
-                session,
-                link,
-                Outbox(self._config.unread_s),
-                self._metrics,
-                self._draining,
-                int((self._config.lame_duck_s + self._config.drain_s) * 1000),
-                release=held.close,
-            )
+            outbox = Outbox(self._config.unread_s)
+            conversation = self._conversation(link, accepted, outbox)
             heard = unless_silent(sounds, self._config.silence_s)
-            with self._watched(call, session_id):
-                async with aclosing(conversation.outputs(heard)) as outputs:
-                    async for output in outputs:
-                        yield output
+
+            async def run() -> None:
+                # Whoever reads nothing is not waited for: what is held is free when this ends.
+                with held, outbox.filling(), self._watched(call, session_id):
+                    await conversation.run(heard)
+
+            running = asyncio.create_task(run())
+            try:
+                while (output := await outbox.take()) is not None:
+                    yield output
+            finally:
+                held.close()
+                running.cancel()
+                await asyncio.wait((running,))
+
+    def _conversation(self, link: CodecLink, accepted: Accepted, outbox: Outbox) -> Conversation:
+        return Conversation(
+            Session(accepted.context_steps, accepted.keep_first_frame, accepted.seed),
+            link,
+            outbox,
+            self._metrics,
+            self._draining,
+            int((self._config.lame_duck_s + self._config.drain_s) * 1000),
+        )
 
     @contextmanager
     def _watched(self, call: str, session_id: str) -> Iterator[None]:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kaiwa_server.audio import PcmFrame
 from kaiwa_server.errors import SlowConsumer
@@ -38,11 +40,16 @@ class Outbox:
         self._outputs.append((output, now_s))
         self._changed.set()
 
-    def end(self, error: Exception | None) -> None:
-        """Lets `take` give None, or raise the error, after the outputs that wait."""
-        self._ended = True
-        self._error = error
-        self._changed.set()
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Ends the outputs with the `with` block; what it raises, `take` raises after the last."""
+        try:
+            yield
+        except Exception as error:
+            self._error = error
+        finally:
+            self._ended = True
+            self._changed.set()
 
     async def take(self) -> Output | None:
         """Gives the next output as soon as there is one; None after the last one."""

@@ -88,7 +88,11 @@ class WebSocketApi:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Holds one conversation."""
         socket = web.WebSocketResponse(
-            timeout=CLOSE_S, heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MAX_MESSAGE_BYTES
+            timeout=CLOSE_S,
+            heartbeat=HEARTBEAT_S,
+            compress=False,
+            max_msg_size=MAX_MESSAGE_BYTES,
+            writer_limit=MAX_MESSAGE_BYTES,
         )
         if not socket.can_prepare(request):
             text = "/api/chat is a WebSocket: connect to it with a client of Moshi's protocol\n"
@@ -164,11 +168,10 @@ def _settings(query: Mapping[str, str]) -> SessionSettings:
 async def _sounds(socket: web.WebSocketResponse) -> AsyncIterator[Samples]:
     decoder = OggOpusDecoder()
     async for message in socket:
-        if message.type is not WSMsgType.BINARY:
+        if message.type is WSMsgType.TEXT:
             raise BadRequest("a text message: the messages of this protocol are binary")
-        if message.data[:1] != _AUDIO:
-            continue
-        yield decoder.decode(message.data[1:])
+        if message.type is WSMsgType.BINARY and message.data[:1] == _AUDIO:
+            yield decoder.decode(message.data[1:])
         if decoder.ended:
             return
 
