@@ -41,7 +41,7 @@ def _binding() -> Any:
     try:
         import opuslib_next
     except ModuleNotFoundError as error:
-        text = "opuslib-next is not installed: pip install 'kaiwa[client]'"
+        text = "opuslib-next is not installed: pip install opuslib-next"
         raise OpusNotInstalled(text) from error
     except Exception as error:  # the binding raises a bare Exception when it finds no library
         text = "libopus is not installed: apt-get install libopus0 (macOS: brew install opus)"

@@ -135,6 +135,7 @@ class WebSocketApi:
                     await self._send(socket, message)
 
     async def _send(self, socket: web.WebSocketResponse, message: bytes) -> None:
+        # The outbox gives up on such a client too, and frees its slots; this ends the waiting here.
         try:
             async with asyncio.timeout(self._config.unread_s):
                 await socket.send_bytes(message)
