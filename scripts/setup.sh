@@ -42,13 +42,20 @@ has_libopus() {
 }
 
 python=$(find_python)
-[ -n "$python" ] || need_debian "Kaiwa" python3 python3-venv
-python=$(find_python)
-[ -n "$python" ] || die "Kaiwa needs Python 3.11 or newer; this machine has $(python3 --version)."
+if [ -z "$python" ] && ! command -v python3 >/dev/null; then
+  need_debian "Kaiwa" python3 python3-venv
+  python=$(find_python)
+fi
+[ -n "$python" ] || die "Kaiwa needs Python 3.11 or newer; this machine has $(python3 --version)." \
+  "Debian 12 and Ubuntu 24.04 bring one; on Ubuntu 22.04:  sudo apt-get install -y python3.11 python3.11-venv"
 
 if [ ! -x .venv/bin/pip ]; then
   rm -rf .venv
-  "$python" -m venv .venv 2>/dev/null || { need_debian "The virtual environment" python3-venv; "$python" -m venv .venv; }
+  # Debian keeps what makes an environment in a package of its own, and says so at length.
+  if ! "$python" -m venv .venv >/dev/null 2>&1; then
+    need_debian "The virtual environment" "${python##*/}-venv"
+    "$python" -m venv .venv
+  fi
 fi
 
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
@@ -62,7 +69,8 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
     # The reference that the parity tests compare with. Its pins exclude our torch; it runs on it.
     .venv/bin/pip install -q --no-deps -c constraints.txt moshi
   fi
-  touch "$stamp"
+  # Who can test can also run.
+  touch "$stamp" .venv/.installed-run
 fi
 
 has_libopus || need_debian "Opus audio" libopus0
