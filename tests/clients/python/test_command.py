@@ -216,13 +216,22 @@ async def test_files_are_checked_before_anybody_is_called(serve: Serve, tmp_path
     assert (ran.code, ran.err) == (1, f"error: there is no file {tmp_path / 'no.wav'}\n")
     ran = await kaiwa("talk", "--out", tmp_path / "nowhere" / "reply.wav", server=server)
     assert ran.code == 1 and "there is no folder" in ran.err
+    (tmp_path / "folder.wav").mkdir()
+    for wrong, why in (
+        (("--out", tmp_path / "reply.mp4"), "end its name with .wav"),
+        (("--stereo", tmp_path / "both"), "end its name with .wav"),
+        (("--plot", tmp_path / "talk.xyz"), "end its name with .png"),
+        (("--out", tmp_path / "folder.wav"), "it is a folder"),
+    ):
+        ran = await kaiwa("talk", *wrong, server=server)
+        assert ran.code == 1 and why in ran.err
     assert fake.configs == []
 
 
-async def test_options_that_contradict_each_other_are_a_wrong_use(question: Path) -> None:
-    for wrong in (("--mic",), ("--greedy", "--text-temperature", "1")):
-        ran = await kaiwa("talk", question, *wrong, server="127.0.0.1:1")
-        assert ran.code == 2
+async def test_options_that_contradict_or_are_out_of_range_are_a_wrong_use(question: Path) -> None:
+    for wrong in (("--mic",), ("--greedy", "--text-temperature", "1"), ("--seed", 2**63)):
+        ran = await kaiwa("talk", question, *map(str, wrong), server="127.0.0.1:1")
+        assert ran.code == 2 and "Traceback" not in ran.err
 
 
 async def test_info_is_a_table_or_json(serve: Serve) -> None:

@@ -49,7 +49,12 @@ HowSoundTravels = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(help="Same seed and same sound: same reply.", rich_help_panel=MODEL),
+    typer.Option(
+        min=0,
+        max=2**63 - 1,
+        help="Same seed and same sound: same reply.",
+        rich_help_panel=MODEL,
+    ),
 ]
 Greedy = Annotated[
     bool,
@@ -58,17 +63,22 @@ Greedy = Annotated[
     ),
 ]
 TextTemperature = Annotated[
-    float | None, typer.Option(help="How freely words are drawn, 0 to 5.", rich_help_panel=MODEL)
+    float | None,
+    typer.Option(min=0, max=5, help="How freely words are drawn.", rich_help_panel=MODEL),
 ]
 AudioTemperature = Annotated[
-    float | None, typer.Option(help="The same for the voice.", rich_help_panel=MODEL)
+    float | None,
+    typer.Option(min=0, max=5, help="The same for the voice.", rich_help_panel=MODEL),
 ]
 TextTopK = Annotated[
     int | None,
-    typer.Option(help="From how many of the likeliest words.", rich_help_panel=MODEL),
+    typer.Option(
+        min=1, max=32_000, help="From how many of the likeliest words.", rich_help_panel=MODEL
+    ),
 ]
 AudioTopK = Annotated[
-    int | None, typer.Option(help="The same for the voice.", rich_help_panel=MODEL)
+    int | None,
+    typer.Option(min=1, max=2_048, help="The same for the voice.", rich_help_panel=MODEL),
 ]
 Out = Annotated[
     Path | None, typer.Option(help="Moshi's voice: .wav, .flac, .ogg.", rich_help_panel=FILES)

@@ -53,6 +53,16 @@ class Page:
         return axes
 
 
+def check_picture_format(path: Path) -> None:
+    """Finds out whether `plot` knows the format that the file's name ends with.
+
+    Raises:
+        CannotDo: it does not.
+    """
+    if path.suffix[1:].lower() not in FigureCanvasAgg.get_supported_filetypes():
+        raise CannotDo(f"cannot write {path}: end its name with .png, .svg or .pdf")
+
+
 def plot(path: Path, recording: Recording, figures: Figures) -> None:
     """Writes the picture in the format that the file's name ends with.
 

@@ -1,13 +1,14 @@
 """What a conversation leaves on disk."""
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kaiwa.cli.errors import CannotDo
 from kaiwa.cli.measure import Figures, delays_of
 from kaiwa.cli.recording import Recording
-from kaiwa.cli.sound import overlay, write_sound
+from kaiwa.cli.sound import check_sound_format, overlay, write_sound
 from kaiwa.cli.transcript import transcribe
 from kaiwa.cli.words import words_of
 
@@ -31,11 +32,22 @@ class Outputs:
         """Finds out before the talk whether there is a place for its files.
 
         Raises:
-            CannotDo: a folder is missing.
+            CannotDo: a folder is missing, may not be written to, or a format is not known.
         """
         for path in self.paths():
             if not path.parent.is_dir():
                 raise CannotDo(f"cannot write {path}: there is no folder {path.parent}")
+            if path.is_dir():
+                raise CannotDo(f"cannot write {path}: it is a folder")
+            if not os.access(path if path.exists() else path.parent, os.W_OK):
+                raise CannotDo(f"cannot write {path}: you have no permission to")
+        for sound in (self.reply, self.stereo):
+            if sound is not None:
+                check_sound_format(sound)
+        if self.plot is not None:
+            from kaiwa.cli.plot import check_picture_format  # half a second, before the call
+
+            check_picture_format(self.plot)
 
 
 def save(outputs: Outputs, recording: Recording, figures: Figures) -> None:
@@ -53,7 +65,7 @@ def save(outputs: Outputs, recording: Recording, figures: Figures) -> None:
     if outputs.json is not None:
         _write(outputs.json, json.dumps(_document(recording, figures), indent=2) + "\n")
     if outputs.plot is not None:
-        from kaiwa.cli.plot import plot  # half a second, for those who want a picture
+        from kaiwa.cli.plot import plot
 
         plot(outputs.plot, recording, figures)
 

@@ -73,6 +73,16 @@ def lay_frames(frames: Sequence[tuple[int, Samples]], lookahead_samples: int) ->
     return np.concatenate([track[lookahead_samples:], np.zeros(lookahead_samples, np.float32)])
 
 
+def check_sound_format(path: Path) -> None:
+    """Finds out whether `write_sound` knows the format that the file's name ends with.
+
+    Raises:
+        CannotDo: it does not.
+    """
+    if path.suffix[1:].upper() not in soundfile.available_formats():
+        raise CannotDo(f"cannot write {path}: end its name with .wav, .flac, .ogg or .mp3")
+
+
 def write_sound(path: Path, sound: NDArray[np.float32]) -> None:
     """Writes mono [n] or stereo [n, 2] in the format that the file's name ends with.
 
