@@ -32,6 +32,9 @@ def error_of(failure: grpc.aio.AioRpcError, target: str) -> KaiwaError:
     trailers = failure.trailing_metadata() or ()
     reasons = [str(value) for name, value in trailers if name == REASON_TRAILER]
     if not reasons and status == "UNAVAILABLE":
-        cause = text.rsplit(": ", 1)[-1]  # before it come the addresses that were tried
+        # Before the cause come the addresses that were tried, sometimes in brackets.
+        cause = text.rsplit(": ", 1)[-1].removesuffix("]")
         return KaiwaError(status, "UNREACHABLE", f"no connection to {target}: {cause}")
+    if not reasons and status == "UNIMPLEMENTED":
+        text = f"{target} is not a Kaiwa gateway of this version: its gRPC port is 50051 by default"
     return KaiwaError(status, reasons[0] if reasons else status, text)

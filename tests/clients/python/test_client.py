@@ -127,6 +127,18 @@ async def test_an_address_where_nobody_listens_is_unreachable(unused_tcp_port: i
     assert caught.value.reason == "UNREACHABLE"
 
 
+async def test_a_grpc_server_without_the_service_is_named(unused_tcp_port: int) -> None:
+    server = grpc.aio.server()
+    target = f"127.0.0.1:{unused_tcp_port}"
+    server.add_insecure_port(target)
+    await server.start()
+    with pytest.raises(KaiwaError, match=f"{target} is not a Kaiwa gateway") as caught:
+        async with connect(target):
+            pytest.fail("the conversation opened")
+    assert caught.value.reason == "UNIMPLEMENTED"
+    await server.stop(0)
+
+
 async def test_a_service_that_never_gets_ready_is_given_up(serve: Serve) -> None:
     async def never(context: grpc.aio.ServicerContext) -> None:
         await asyncio.Event().wait()
