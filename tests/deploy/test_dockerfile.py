@@ -20,7 +20,7 @@ def test_each_image_starts_its_own_command_as_a_nameless_user(
 ) -> None:
     stage = stages[service]
     (command,) = json.loads(stage.last("ENTRYPOINT"))
-    assert project["scripts"][command] == f"kaiwa_server.{service}.__main__:main"
+    assert project["scripts"][command] == f"kaiwa_server.commands:{service}"
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", stage.last("USER"))
 
 
