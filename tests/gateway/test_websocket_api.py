@@ -257,6 +257,25 @@ async def test_a_client_that_reads_nothing_is_ended(monkeypatch: pytest.MonkeyPa
         transport.abort()
 
 
+async def test_a_gateway_that_drains_does_not_wait_for_a_client_that_reads_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # More than the kernel keeps for a slow reader, and nothing waits for it before the close does.
+    monkeypatch.setattr(OggOpusEncoder, "encode", lambda self, samples: bytes(20_000_000))
+    monkeypatch.setattr("kaiwa_server.gateway.websocket_api.MAX_MESSAGE_BYTES", 100_000_000)
+    monkeypatch.setattr("kaiwa_server.gateway.websocket_api.CLOSE_S", 0.2)
+    writer = sphn.OpusStreamWriter(24_000)
+    async with running_gateway(unread_s=60) as gateway, chat(gateway) as connection:
+        assert await connection.receive_bytes() == HANDSHAKE
+        transport = transport_of(connection)
+        transport.pause_reading()
+        await connection.send_bytes(AUDIO + writer.append_pcm(FRAME))
+        await until(lambda: gateway.metric("kaiwa_frames_out_total") == 1)
+        await asyncio.wait_for(gateway.server.drain(), 5)
+        await gateway.is_empty()
+        transport.abort()
+
+
 async def test_a_client_that_answers_no_ping_is_ended(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

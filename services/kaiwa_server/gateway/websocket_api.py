@@ -108,11 +108,11 @@ class WebSocketApi:
     async def _answer(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         try:
             await self._converse(socket, request)
-            await socket.close()
+            await self._leave(socket, request, WSCloseCode.OK)
         except ConnectionResetError:
             pass  # The client has gone; what it held is free.
         except asyncio.CancelledError:
-            await socket.close(code=WSCloseCode.GOING_AWAY, message=b"DRAINING")
+            await self._leave(socket, request, WSCloseCode.GOING_AWAY, b"DRAINING")
             raise
         except KaiwaError as error:
             await self._refuse(socket, request, error)
@@ -149,10 +149,21 @@ class WebSocketApi:
     ) -> None:
         code = _CLOSE_CODES.get(error.status, WSCloseCode.POLICY_VIOLATION)
         text = f"{error.reason}: {error}".encode()
+        await self._leave(socket, request, code, error.reason.encode(), _ERROR + text)
+
+    async def _leave(
+        self,
+        socket: web.WebSocketResponse,
+        request: web.Request,
+        code: int,
+        reason: bytes = b"",
+        last_message: bytes = b"",
+    ) -> None:
         with suppress(ConnectionResetError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
-                await socket.send_bytes(_ERROR + text)
-                await socket.close(code=code, message=error.reason.encode())
+                if last_message:
+                    await socket.send_bytes(last_message)
+                await socket.close(code=code, message=reason)
                 return
         # It reads nothing, or is gone: there is nobody to take leave of.
         if request.transport is not None:
