@@ -164,6 +164,29 @@ async def test_messages_of_other_kinds_are_passed_over(gateway: Gateway) -> None
         assert (await connection.receive_bytes())[:1] == AUDIO
 
 
+async def test_a_flood_of_sound_is_heard_one_message_a_turn(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn, decoded_in = 0, []
+    decode = OggOpusDecoder.decode
+
+    def counted(self: OggOpusDecoder, data: bytes) -> np.ndarray:
+        decoded_in.append(turn)
+        return decode(self, data)
+
+    monkeypatch.setattr(OggOpusDecoder, "decode", counted)
+    encoder = OggOpusEncoder(1)
+    async with chat(gateway) as connection:
+        await connection.receive_bytes()
+        for _ in range(50):
+            await connection.send_bytes(AUDIO + encoder.encode(FRAME))
+        async with asyncio.timeout(5):
+            while len(decoded_in) < 50:
+                turn += 1
+                await asyncio.sleep(0)
+    assert len(set(decoded_in)) == 50
+
+
 async def test_text_messages_are_refused(gateway: Gateway) -> None:
     async with chat(gateway) as connection:
         await connection.send_str("hello")

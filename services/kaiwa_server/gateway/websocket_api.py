@@ -184,6 +184,8 @@ async def _sounds(socket: web.WebSocketResponse) -> AsyncIterator[Samples]:
             raise BadRequest("a text message: the messages of this protocol are binary")
         if message.type is WSMsgType.BINARY and message.data[:1] == _AUDIO:
             yield decoder.decode(message.data[1:])
+            # aiohttp hands over what has come without a pause: others get their turn in between.
+            await asyncio.sleep(0)
         if decoder.ended:
             return
 
