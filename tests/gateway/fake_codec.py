@@ -89,7 +89,7 @@ class FakeCodecServer:
 
     def __init__(self) -> None:
         self.codec = FakeCodec()
-        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(),))
+        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(unread_s=5),))
         codec_pb2_grpc.add_CodecServiceServicer_to_server(self.codec, self._server)
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
 

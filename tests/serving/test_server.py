@@ -11,8 +11,9 @@ from typing import Any
 
 import grpc
 import pytest
+import serving_calls
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from kaiwa.v1 import lm_pb2, lm_pb2_grpc
+from kaiwa.v1 import frames_pb2, lm_pb2, lm_pb2_grpc
 from kaiwa_server import errors
 from kaiwa_server.serving.calls import first_message
 from kaiwa_server.serving.channels import as_kaiwa_error, open_channel
@@ -63,7 +64,7 @@ class ObedientLm(lm_pb2_grpc.LmServiceServicer):
 
 
 @asynccontextmanager
-async def serve(servicer: ObedientLm, **settings: Any) -> AsyncIterator[tuple[GrpcServer, Any]]:
+async def serve(servicer: Any, **settings: Any) -> AsyncIterator[tuple[GrpcServer, Any]]:
     server = GrpcServer(Config(**settings), ["kaiwa.v1.LmService"])
     await server.start()
     lm_pb2_grpc.add_LmServiceServicer_to_server(servicer, server.grpc)
@@ -185,6 +186,40 @@ async def test_a_second_signal_ends_open_calls_at_once() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(running, 10)
         assert servicer.open_calls == 0
+
+
+class FloodingLm(lm_pb2_grpc.LmServiceServicer):
+    """Says more than anybody reads."""
+
+    def __init__(self) -> None:
+        self.handler: asyncio.Task[Any] | None = None
+        self.holds_slot = False
+
+    async def Generate(self, request_iterator: Any, context: Any) -> AsyncIterator[Any]:  # type: ignore[override]
+        self.handler = asyncio.current_task()
+        self.holds_slot = True
+        try:
+            while True:
+                text = frames_pb2.TextPiece(text="x" * 60_000)
+                yield lm_pb2.GenerateResponse(step=lm_pb2.GenerateStep(text=text))
+        finally:
+            self.holds_slot = False
+
+
+async def test_a_caller_that_reads_nothing_holds_neither_slot_nor_handler() -> None:
+    servicer = FloodingLm()
+    async with serve(servicer, unread_s=0.2) as (server, channel):
+        await server.set_ready(True)
+        call = generate(channel)
+        await call.write(lm_pb2.GenerateRequest())
+        await serving_calls.until(lambda: servicer.holds_slot)
+        assert servicer.handler
+        await asyncio.wait_for(asyncio.wait((servicer.handler,)), 5)
+        assert not servicer.holds_slot
+        # Whoever reads at last finds the reason behind what it left unread.
+        status, reason, sentence = await serving_calls.failure_of(call)
+        assert (status, reason) == ("ABORTED", "SLOW_CONSUMER")
+        assert sentence == "nothing was read for 0.2 s: read what comes as it comes"
 
 
 LOADING = """

@@ -31,6 +31,3 @@ class GatewayConfig(ServiceConfig):
     silence_s: float = Field(
         15.0, description="How long a client may send nothing before it is ended, in s.", gt=0
     )
-    unread_s: float = Field(
-        5.0, description="How long a client may read nothing before it is ended, in s.", gt=0
-    )

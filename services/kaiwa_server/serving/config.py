@@ -31,6 +31,11 @@ class ServiceConfig(BaseSettings):
     first_message_timeout_s: float = Field(
         10.0, description="How long a call may take to send its first message, in s.", gt=0
     )
+    unread_s: float = Field(
+        5.0,
+        description="How long a caller may read nothing before its call is ended, in s.",
+        gt=0,
+    )
     lame_duck_s: float = Field(
         0.0,
         description="How long to go on taking calls after a stop signal while already saying "

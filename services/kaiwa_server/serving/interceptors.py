@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 
-from kaiwa_server.errors import KaiwaError
+from kaiwa_server.errors import KaiwaError, SlowConsumer
 
 REASON_TRAILER = "kaiwa-reason"
 OWN_METHODS = "/kaiwa."
@@ -52,7 +52,14 @@ class GateInterceptor(grpc.aio.ServerInterceptor):
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Turns what a handler raises into a status."""
+    """Turns what a handler raises into a status.
+
+    A caller that reads nothing for `unread_s` seconds is not waited for: what its call holds is
+    freed, and the status is there for it to find behind all that it left unread.
+    """
+
+    def __init__(self, unread_s: float) -> None:
+        self._unread_s = unread_s
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -63,25 +70,38 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             return handler
         if handler.request_streaming:
             make, behaviour = grpc.stream_stream_rpc_method_handler, handler.stream_stream
-            guarded: Any = _guard_stream(behaviour)
+            guarded: Any = _guard_stream(behaviour, self._unread_s)
         else:
             make, behaviour = grpc.unary_unary_rpc_method_handler, handler.unary_unary
             guarded = _guard_unary(behaviour)
         return make(guarded, handler.request_deserializer, handler.response_serializer)
 
 
-def _guard_stream(behaviour: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+def _guard_stream(behaviour: Callable[..., Any], unread_s: float) -> Callable[..., Awaitable[None]]:
     async def guarded(requests: AsyncIterator[Any], context: Context) -> None:
         try:
             # A cancelled call leaves its generator suspended at a yield; aclosing ends it now, not
             # at the next garbage collection, so that what it holds is freed with the call.
             async with aclosing(behaviour(requests, context)) as responses:
                 async for response in responses:
-                    await context.write(response)
+                    await _write(context, response, unread_s)
         except Exception as error:
-            await _abort(context, error)
+            # The status waits its turn behind what is unread; it is sent even if we leave.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(unread_s):
+                    await _abort(context, error)
 
     return guarded
+
+
+async def _write(context: Context, response: Any, unread_s: float) -> None:
+    try:
+        async with asyncio.timeout(unread_s):
+            await context.write(response)
+    except TimeoutError:
+        raise SlowConsumer(
+            f"nothing was read for {unread_s:g} s: read what comes as it comes"
+        ) from None
 
 
 def _guard_unary(behaviour: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

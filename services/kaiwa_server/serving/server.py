@@ -71,7 +71,11 @@ class GrpcServer:
         self.draining = asyncio.Event()
         self.port = config.port
         self.grpc = grpc.aio.server(
-            interceptors=(ErrorInterceptor(), GateInterceptor(self.why_closed)), options=_OPTIONS
+            interceptors=(
+                ErrorInterceptor(config.unread_s),
+                GateInterceptor(self.why_closed),
+            ),
+            options=_OPTIONS,
         )
         self._stops: list[Stop] = [self.grpc.stop]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
