@@ -7,9 +7,11 @@ import sys
 import time
 from contextlib import AsyncExitStack, suppress
 
+from kaiwa_server.errors import KaiwaError
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.hub import resolve_model_dir
 from kaiwa_server.stack.config import StackConfig
+from kaiwa_server.stack.ports import PortTaken, require_free
 from kaiwa_server.stack.processes import ServiceFailed, ServiceProcess, ServiceSpec
 
 _STOP_PATIENCE_S = 10.0
@@ -19,9 +21,10 @@ def main() -> None:
     """Runs the stack until Ctrl-C, SIGTERM or the end of one of its services."""
     config = parse(StackConfig)
     try:
+        require_free(config)
         code = asyncio.run(serve(config))
-    except ServiceFailed as failure:
-        raise SystemExit(f"kaiwa-serve: {failure}") from None
+    except (PortTaken, ServiceFailed, KaiwaError) as error:
+        raise SystemExit(f"kaiwa-serve: {error}") from None
     raise SystemExit(code)
 
 

@@ -16,6 +16,8 @@ class StackConfig(BaseSettings):
         frozen=True,
         cli_kebab_case=True,
         cli_hide_none_type=True,
+        cli_avoid_json=True,
+        cli_show_env_vars=True,
         cli_prog_name="kaiwa-serve",
         protected_namespaces=(),
     )
@@ -38,7 +40,9 @@ class StackConfig(BaseSettings):
     codec_port: int = Field(50052, description="Port of the codec service, on loopback.")
     lm_port: int = Field(50053, description="Port of the LM service, on loopback.")
     metrics_ports: tuple[int, int, int] = Field(
-        (9464, 9465, 9466), description="Metrics ports of gateway, codec and LM, on loopback."
+        (9464, 9465, 9466),
+        description="Metrics ports of gateway, codec and LM, on loopback: three numbers with "
+        "commas between them, in the environment variable [in brackets].",
     )
     slots: int = Field(4, description="Sessions at once.", ge=1)
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
