@@ -41,5 +41,5 @@ def test_help_names_every_flag_with_its_meaning(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         parse(TeaConfig, ["--help"])
     text = capsys.readouterr().out
-    for flag in ("--port", "--host", "--drain-s", "--log-format"):
+    for flag in ("--port", "--host", "--drain-s", "--log-format", "[env: KAIWA_TEA_PORT]"):
         assert flag in text

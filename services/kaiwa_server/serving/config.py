@@ -21,6 +21,7 @@ class ServiceConfig(BaseSettings):
         cli_implicit_flags=True,
         cli_hide_none_type=True,
         cli_avoid_json=True,
+        cli_show_env_vars=True,
     )
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 is every interface.")
