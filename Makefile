@@ -50,7 +50,7 @@ stubs: setup-dev clients/typescript/node_modules ## Generate the contract's code
 baseline: setup-dev ## At a release: make this contract the one that must not break
 	cd protos && ../$(BIN)/buf build --exclude-source-info -o baseline.txtpb
 
-clients/typescript/node_modules: clients/typescript/package-lock.json
+clients/typescript/node_modules: clients/typescript/package-lock.json | setup-dev
 	npm ci --silent --prefix clients/typescript
 	@touch $@
 
