@@ -31,7 +31,8 @@ const (
 	AudioEncoding_AUDIO_ENCODING_OPUS AudioEncoding = 1
 	// 16-bit signed integers, little-endian; at most 120 ms in a message from the client.
 	AudioEncoding_AUDIO_ENCODING_PCM_S16LE AudioEncoding = 2
-	// 32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client.
+	// 32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client. What is a
+	// little outside is clipped; NaN, infinity and what is over 16 are refused.
 	AudioEncoding_AUDIO_ENCODING_PCM_F32LE AudioEncoding = 3
 )
 
@@ -239,8 +240,8 @@ type AudioFormat struct {
 
 	// How the samples are coded. Default: Opus.
 	Encoding AudioEncoding `protobuf:"varint,1,opt,name=encoding,proto3,enum=kaiwa.v1.AudioEncoding" json:"encoding,omitempty"`
-	// Samples in a second: 24,000, which is also the default. Opus packets carry their own rate, and any
-	// that Opus knows is welcome.
+	// Samples in a second: 24,000, which is also the default. With Opus, whose packets are decoded at any
+	// rate, 8,000, 12,000, 16,000 and 48,000 are welcome too and change nothing.
 	SampleRateHz int32 `protobuf:"varint,2,opt,name=sample_rate_hz,json=sampleRateHz,proto3" json:"sample_rate_hz,omitempty"`
 }
 
@@ -296,7 +297,8 @@ type InputAudio struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// One Opus packet, or PCM samples of any whole number; as the input format says.
+	// One Opus packet, or PCM samples of any whole number up to 2,880 (120 ms); as the input format says.
+	// At most 11,520 bytes.
 	Data []byte `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
 }
 

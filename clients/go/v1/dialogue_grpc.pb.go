@@ -21,9 +21,12 @@ type DialogueServiceClient interface {
 	// are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
 	// it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
 	// abnormal one.
+	// A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
 	// Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-	// service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-	// that does not read. The trailer `kaiwa-reason` names the exact cause.
+	// service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+	// for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+	// FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+	// `kaiwa-reason` names the exact cause.
 	Converse(ctx context.Context, opts ...grpc.CallOption) (DialogueService_ConverseClient, error)
 	// Tells what is behind this gateway.
 	GetServiceInfo(ctx context.Context, in *GetServiceInfoRequest, opts ...grpc.CallOption) (*GetServiceInfoResponse, error)
@@ -85,9 +88,12 @@ type DialogueServiceServer interface {
 	// are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
 	// it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
 	// abnormal one.
+	// A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
 	// Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-	// service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-	// that does not read. The trailer `kaiwa-reason` names the exact cause.
+	// service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+	// for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+	// FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+	// `kaiwa-reason` names the exact cause.
 	Converse(DialogueService_ConverseServer) error
 	// Tells what is behind this gateway.
 	GetServiceInfo(context.Context, *GetServiceInfoRequest) (*GetServiceInfoResponse, error)

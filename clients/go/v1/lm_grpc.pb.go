@@ -22,8 +22,8 @@ type LmServiceClient interface {
 	// `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
 	// owed are sent, then `summary`, then OK: any other end is an abnormal one.
 	// Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-	// INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-	// `kaiwa-reason` names the exact cause.
+	// INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+	// 60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
 	Generate(ctx context.Context, opts ...grpc.CallOption) (LmService_GenerateClient, error)
 	// Tells what is loaded, how many sessions fit and what the model can do.
 	GetModelInfo(ctx context.Context, in *GetModelInfoRequest, opts ...grpc.CallOption) (*GetModelInfoResponse, error)
@@ -86,8 +86,8 @@ type LmServiceServer interface {
 	// `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
 	// owed are sent, then `summary`, then OK: any other end is an abnormal one.
 	// Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-	// INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-	// `kaiwa-reason` names the exact cause.
+	// INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+	// 60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
 	Generate(LmService_GenerateServer) error
 	// Tells what is loaded, how many sessions fit and what the model can do.
 	GetModelInfo(context.Context, *GetModelInfoRequest) (*GetModelInfoResponse, error)

@@ -30,8 +30,10 @@ class CodecServiceStub:
     """Mimi, the neural codec: 80 ms of sound to 8 tokens and back. Messages to it are at most 64 KiB.
     The calls of a stream end as those of LmService.Generate do: half-close, what is owed, `summary`, OK.
     Errors of every call: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or
-    draining or when the LM service cannot be reached, INVALID_ARGUMENT for a wrong message. The trailer
-    `kaiwa-reason` names the exact cause.
+    draining or when the LM service cannot be reached, INVALID_ARGUMENT for a wrong message,
+    DEADLINE_EXCEEDED when no config came in time or nothing for 60 s, FAILED_PRECONDITION when the LM's
+    codebooks are not the codec's, INTERNAL when a model failed. The trailer `kaiwa-reason` names the
+    exact cause.
     """
 
     @_typing.overload
@@ -55,8 +57,10 @@ class CodecServiceAsyncStub(CodecServiceStub):
     """Mimi, the neural codec: 80 ms of sound to 8 tokens and back. Messages to it are at most 64 KiB.
     The calls of a stream end as those of LmService.Generate do: half-close, what is owed, `summary`, OK.
     Errors of every call: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or
-    draining or when the LM service cannot be reached, INVALID_ARGUMENT for a wrong message. The trailer
-    `kaiwa-reason` names the exact cause.
+    draining or when the LM service cannot be reached, INVALID_ARGUMENT for a wrong message,
+    DEADLINE_EXCEEDED when no config came in time or nothing for 60 s, FAILED_PRECONDITION when the LM's
+    codebooks are not the codec's, INTERNAL when a model failed. The trailer `kaiwa-reason` names the
+    exact cause.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -76,8 +80,10 @@ class CodecServiceServicer(metaclass=_abc_1.ABCMeta):
     """Mimi, the neural codec: 80 ms of sound to 8 tokens and back. Messages to it are at most 64 KiB.
     The calls of a stream end as those of LmService.Generate do: half-close, what is owed, `summary`, OK.
     Errors of every call: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or
-    draining or when the LM service cannot be reached, INVALID_ARGUMENT for a wrong message. The trailer
-    `kaiwa-reason` names the exact cause.
+    draining or when the LM service cannot be reached, INVALID_ARGUMENT for a wrong message,
+    DEADLINE_EXCEEDED when no config came in time or nothing for 60 s, FAILED_PRECONDITION when the LM's
+    codebooks are not the codec's, INTERNAL when a model failed. The trailer `kaiwa-reason` names the
+    exact cause.
     """
 
     @_abc_1.abstractmethod

@@ -34,7 +34,9 @@ class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEn
     AUDIO_ENCODING_PCM_S16LE: _AudioEncoding.ValueType  # 2
     """16-bit signed integers, little-endian; at most 120 ms in a message from the client."""
     AUDIO_ENCODING_PCM_F32LE: _AudioEncoding.ValueType  # 3
-    """32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client."""
+    """32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client. What is a
+    little outside is clipped; NaN, infinity and what is over 16 are refused.
+    """
 
 class AudioEncoding(_AudioEncoding, metaclass=_AudioEncodingEnumTypeWrapper):
     """How samples are coded."""
@@ -48,7 +50,9 @@ AUDIO_ENCODING_OPUS: AudioEncoding.ValueType  # 1
 AUDIO_ENCODING_PCM_S16LE: AudioEncoding.ValueType  # 2
 """16-bit signed integers, little-endian; at most 120 ms in a message from the client."""
 AUDIO_ENCODING_PCM_F32LE: AudioEncoding.ValueType  # 3
-"""32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client."""
+"""32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client. What is a
+little outside is clipped; NaN, infinity and what is over 16 are refused.
+"""
 Global___AudioEncoding: _TypeAlias = AudioEncoding  # noqa: Y015
 
 @_typing.final
@@ -130,8 +134,8 @@ class AudioFormat(_message.Message):
     encoding: Global___AudioEncoding.ValueType
     """How the samples are coded. Default: Opus."""
     sample_rate_hz: _builtins.int
-    """Samples in a second: 24,000, which is also the default. Opus packets carry their own rate, and any
-    that Opus knows is welcome.
+    """Samples in a second: 24,000, which is also the default. With Opus, whose packets are decoded at any
+    rate, 8,000, 12,000, 16,000 and 48,000 are welcome too and change nothing.
     """
     def __init__(
         self,
@@ -155,7 +159,9 @@ class InputAudio(_message.Message):
 
     DATA_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """One Opus packet, or PCM samples of any whole number; as the input format says."""
+    """One Opus packet, or PCM samples of any whole number up to 2,880 (120 ms); as the input format says.
+    At most 11,520 bytes.
+    """
     def __init__(
         self,
         *,

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class DialogueServiceStub:
-    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s.
+    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
+    than 15 s after the one before it. (These are defaults: an operator may change the times.)
     """
 
     def __init__(self, channel):
@@ -48,7 +49,8 @@ class DialogueServiceStub:
 
 
 class DialogueServiceServicer:
-    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s.
+    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
+    than 15 s after the one before it. (These are defaults: an operator may change the times.)
     """
 
     def Converse(self, request_iterator, context):
@@ -56,9 +58,12 @@ class DialogueServiceServicer:
         are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
         it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
         abnormal one.
+        A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
         Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-        service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-        that does not read. The trailer `kaiwa-reason` names the exact cause.
+        service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+        for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+        FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+        `kaiwa-reason` names the exact cause.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -93,7 +98,8 @@ def add_DialogueServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DialogueService:
-    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s.
+    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
+    than 15 s after the one before it. (These are defaults: an operator may change the times.)
     """
 
     @staticmethod

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DialogueServiceStub:
-    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s."""
+    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
+    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -38,16 +40,21 @@ class DialogueServiceStub:
     are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
     it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
     abnormal one.
+    A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
     Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-    service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-    that does not read. The trailer `kaiwa-reason` names the exact cause.
+    service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+    for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+    FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+    `kaiwa-reason` names the exact cause.
     """
     GetServiceInfo: _grpc.UnaryUnaryMultiCallable[_dialogue_pb2.GetServiceInfoRequest, _dialogue_pb2.GetServiceInfoResponse]
     """Tells what is behind this gateway."""
 
 @_typing.type_check_only
 class DialogueServiceAsyncStub(DialogueServiceStub):
-    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s."""
+    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
+    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Converse: _aio.StreamStreamMultiCallable[_dialogue_pb2.ConverseRequest, _dialogue_pb2.ConverseResponse]  # type: ignore[assignment]
@@ -55,15 +62,20 @@ class DialogueServiceAsyncStub(DialogueServiceStub):
     are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
     it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
     abnormal one.
+    A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
     Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-    service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-    that does not read. The trailer `kaiwa-reason` names the exact cause.
+    service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+    for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+    FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+    `kaiwa-reason` names the exact cause.
     """
     GetServiceInfo: _aio.UnaryUnaryMultiCallable[_dialogue_pb2.GetServiceInfoRequest, _dialogue_pb2.GetServiceInfoResponse]  # type: ignore[assignment]
     """Tells what is behind this gateway."""
 
 class DialogueServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s."""
+    """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
+    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    """
 
     @_abc_1.abstractmethod
     def Converse(
@@ -75,9 +87,12 @@ class DialogueServiceServicer(metaclass=_abc_1.ABCMeta):
         are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
         it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
         abnormal one.
+        A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
         Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-        service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-        that does not read. The trailer `kaiwa-reason` names the exact cause.
+        service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+        for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+        FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+        `kaiwa-reason` names the exact cause.
         """
 
     @_abc_1.abstractmethod

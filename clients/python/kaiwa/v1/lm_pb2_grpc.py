@@ -59,8 +59,8 @@ class LmServiceServicer:
         `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
         owed are sent, then `summary`, then OK: any other end is an abnormal one.
         Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-        INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-        `kaiwa-reason` names the exact cause.
+        INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+        60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

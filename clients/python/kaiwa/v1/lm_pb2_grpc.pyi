@@ -41,8 +41,8 @@ class LmServiceStub:
     `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
     owed are sent, then `summary`, then OK: any other end is an abnormal one.
     Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-    INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-    `kaiwa-reason` names the exact cause.
+    INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+    60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
     """
     GetModelInfo: _grpc.UnaryUnaryMultiCallable[_lm_pb2.GetModelInfoRequest, _lm_pb2.GetModelInfoResponse]
     """Tells what is loaded, how many sessions fit and what the model can do."""
@@ -60,8 +60,8 @@ class LmServiceAsyncStub(LmServiceStub):
     `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
     owed are sent, then `summary`, then OK: any other end is an abnormal one.
     Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-    INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-    `kaiwa-reason` names the exact cause.
+    INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+    60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
     """
     GetModelInfo: _aio.UnaryUnaryMultiCallable[_lm_pb2.GetModelInfoRequest, _lm_pb2.GetModelInfoResponse]  # type: ignore[assignment]
     """Tells what is loaded, how many sessions fit and what the model can do."""
@@ -82,8 +82,8 @@ class LmServiceServicer(metaclass=_abc_1.ABCMeta):
         `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
         owed are sent, then `summary`, then OK: any other end is an abnormal one.
         Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-        INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-        `kaiwa-reason` names the exact cause.
+        INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+        60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
         """
 
     @_abc_1.abstractmethod

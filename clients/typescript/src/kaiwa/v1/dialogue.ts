@@ -38,7 +38,10 @@ export enum AudioEncoding {
   OPUS = 1,
   /** PCM_S16LE - 16-bit signed integers, little-endian; at most 120 ms in a message from the client. */
   PCM_S16LE = 2,
-  /** PCM_F32LE - 32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client. */
+  /**
+   * PCM_F32LE - 32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client. What is a
+   * little outside is clipped; NaN, infinity and what is over 16 are refused.
+   */
   PCM_F32LE = 3,
   UNRECOGNIZED = -1,
 }
@@ -75,15 +78,18 @@ export interface AudioFormat {
   /** How the samples are coded. Default: Opus. */
   encoding: AudioEncoding;
   /**
-   * Samples in a second: 24,000, which is also the default. Opus packets carry their own rate, and any
-   * that Opus knows is welcome.
+   * Samples in a second: 24,000, which is also the default. With Opus, whose packets are decoded at any
+   * rate, 8,000, 12,000, 16,000 and 48,000 are welcome too and change nothing.
    */
   sampleRateHz: number;
 }
 
 /** A piece of the user's sound. */
 export interface InputAudio {
-  /** One Opus packet, or PCM samples of any whole number; as the input format says. */
+  /**
+   * One Opus packet, or PCM samples of any whole number up to 2,880 (120 ms); as the input format says.
+   * At most 11,520 bytes.
+   */
   data: Buffer;
 }
 
@@ -1266,7 +1272,10 @@ export const GetServiceInfoResponse: MessageFns<GetServiceInfoResponse> = {
   },
 };
 
-/** Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s. */
+/**
+ * Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
+ * than 15 s after the one before it. (These are defaults: an operator may change the times.)
+ */
 export type DialogueServiceService = typeof DialogueServiceService;
 export const DialogueServiceService = {
   /**
@@ -1274,9 +1283,12 @@ export const DialogueServiceService = {
    * are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
    * it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
    * abnormal one.
+   * A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
    * Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-   * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-   * that does not read. The trailer `kaiwa-reason` names the exact cause.
+   * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+   * for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+   * FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+   * `kaiwa-reason` names the exact cause.
    */
   converse: {
     path: "/kaiwa.v1.DialogueService/Converse" as const,
@@ -1307,9 +1319,12 @@ export interface DialogueServiceServer extends UntypedServiceImplementation {
    * are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
    * it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
    * abnormal one.
+   * A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
    * Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-   * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-   * that does not read. The trailer `kaiwa-reason` names the exact cause.
+   * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+   * for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+   * FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+   * `kaiwa-reason` names the exact cause.
    */
   converse: handleBidiStreamingCall<ConverseRequest, ConverseResponse>;
   /** Tells what is behind this gateway. */
@@ -1322,9 +1337,12 @@ export interface DialogueServiceClient extends Client {
    * are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
    * it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
    * abnormal one.
+   * A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
    * Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
-   * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, ABORTED for a client
-   * that does not read. The trailer `kaiwa-reason` names the exact cause.
+   * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
+   * for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+   * FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
+   * `kaiwa-reason` names the exact cause.
    */
   converse(): ClientDuplexStream<ConverseRequest, ConverseResponse>;
   converse(options: Partial<CallOptions>): ClientDuplexStream<ConverseRequest, ConverseResponse>;

@@ -745,8 +745,8 @@ export const LmServiceService = {
    * `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
    * owed are sent, then `summary`, then OK: any other end is an abnormal one.
    * Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-   * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-   * `kaiwa-reason` names the exact cause.
+   * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+   * 60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
    */
   generate: {
     path: "/kaiwa.v1.LmService/Generate" as const,
@@ -777,8 +777,8 @@ export interface LmServiceServer extends UntypedServiceImplementation {
    * `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
    * owed are sent, then `summary`, then OK: any other end is an abnormal one.
    * Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-   * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-   * `kaiwa-reason` names the exact cause.
+   * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+   * 60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
    */
   generate: handleBidiStreamingCall<GenerateRequest, GenerateResponse>;
   /** Tells what is loaded, how many sessions fit and what the model can do. */
@@ -792,8 +792,8 @@ export interface LmServiceClient extends Client {
    * `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
    * owed are sent, then `summary`, then OK: any other end is an abnormal one.
    * Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
-   * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time. The trailer
-   * `kaiwa-reason` names the exact cause.
+   * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
+   * 60 s, INTERNAL when the model failed. The trailer `kaiwa-reason` names the exact cause.
    */
   generate(): ClientDuplexStream<GenerateRequest, GenerateResponse>;
   generate(options: Partial<CallOptions>): ClientDuplexStream<GenerateRequest, GenerateResponse>;
