@@ -108,6 +108,22 @@ async def summing_up_too_early(requests: AsyncIterator[Any]) -> AsyncIterator[An
     await forever()
 
 
+async def summing_up_with_steps_owed(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    yield accept()
+    async for _ in requests:
+        pass
+    yield step(0)
+    yield summary()
+
+
+async def stepping_in_place_of_the_summary(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    yield accept()
+    async for _ in requests:
+        pass
+    for index in range(5):
+        yield step(index)
+
+
 async def stepping_before_accepting(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
     yield step(0)
     await forever()
@@ -149,6 +165,8 @@ FAULTS = {
     holding_the_summary_back: "left a frame unanswered for 0.2 s",
     skipping_a_step: "answered nonsense (expected the record of step 1, got 2)",
     summing_up_too_early: "answered nonsense (`summary` where a step was owed)",
+    summing_up_with_steps_owed: "answered nonsense (`summary` where a step was owed)",
+    stepping_in_place_of_the_summary: "answered nonsense (`step` where a summary was owed)",
     stepping_before_accepting: "answered nonsense (the first response is not `accepted`)",
     stepping_unasked: "answered nonsense (an answer that nobody asked for)",
     speaking_outside_the_codebook: "answered nonsense (frame 0 has token 256 in codebook 0",

@@ -116,22 +116,22 @@ class Link(ABC, Generic[StepT]):
             await self._call.write(request)
 
     async def _receive(self) -> None:
-        finished = False
+        kind = ""
         try:
             async for response in self._responses:
                 self._watchdog.settle()
-                match response.WhichOneof("response"):
-                    case "step":
-                        self._steps.put(self._step(response.step))
-                    case "summary" if self._half_closed:
-                        finished = True
-                    case kind:
-                        raise ValueError(f"`{kind}` where a step was owed")
+                kind = response.WhichOneof("response")
+                last = self._half_closed and not self._watchdog.owed
+                owed = "summary" if last else "step"
+                if kind != owed:
+                    raise ValueError(f"`{kind}` where a {owed} was owed")
+                if not last:
+                    self._steps.put(self._step(response.step))
         except grpc.aio.AioRpcError as error:
             raise await self._failure(error) from None
         except (BadRequest, ValueError) as error:
             raise self._service.down(f"answered nonsense ({error})") from error
-        if not finished:
+        if kind != "summary":
             raise self._service.down("ended the session without a summary")
         self._steps.end()
 

@@ -16,6 +16,11 @@ class Watchdog:
         self._owed = 0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def owed(self) -> int:
+        """How many answers are owed."""
+        return self._owed
+
     def owe(self) -> None:
         """One more answer is owed from now on."""
         self._owed += 1
