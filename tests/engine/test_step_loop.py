@@ -148,6 +148,27 @@ def test_a_failed_step_ends_its_own_sessions_and_no_others(
     assert loop.slots_used == 1
 
 
+class ForgetfulStepper(CountingStepper):
+    """Leaves out the slots whose input is 0."""
+
+    def step(self, inputs: Mapping[int, int]) -> Mapping[int, int]:
+        written = super().step(inputs)
+        return {slot: written[slot] for slot, value in inputs.items() if value}
+
+
+def test_a_stepper_that_leaves_a_slot_out_fails_its_sessions_and_no_others() -> None:
+    stepper = ForgetfulStepper()
+    loop = StepLoop(stepper, name="forgetful")
+    loop.start()
+    stepper.let_through(100)
+    forgotten, healthy = Session(loop), Session(loop)
+    forgotten.push(0)
+    assert isinstance(forgotten.next(), ModelFailed)
+    healthy.push(2)
+    assert healthy.next() == 2
+    loop.stop()
+
+
 def test_a_full_loop_refuses_a_session(loop: StepLoop[int, int, int]) -> None:
     for _ in range(loop.slots):
         Session(loop)

@@ -154,7 +154,8 @@ class StepLoop(Generic[SettingsT, InT, OutT]):
                 if not held.begun:
                     self._stepper.begin(held.slot, held.settings)
                     held.begun = True
-            outputs = dict(self._stepper.step({held.slot: item for held, item in batch}))
+            written = self._stepper.step({held.slot: item for held, item in batch})
+            outputs = {held.slot: written[held.slot] for held, _ in batch}
         except Exception:
             # The rows of this batch may be half written: their sessions end, the others go on.
             log.exception("a step of %d slots failed", len(batch))
