@@ -188,6 +188,24 @@ def test_a_closed_slot_ignores_what_is_pushed(
     assert stepper.batches == [{1}]
 
 
+def test_stop_does_not_wait_for_a_step_that_hangs(
+    stepper: CountingStepper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaiwa_server.engine.step_loop.STOP_PATIENCE_S", 0.05)
+    loop = StepLoop(stepper, name="hung")
+    session = Session(loop)
+    loop.start()
+    session.push(1)
+    assert stepper.entered.acquire(timeout=WAIT_S)
+    stopping = threading.Thread(target=loop.stop)
+    stopping.start()
+    stopping.join(WAIT_S / 2)
+    stopped = not stopping.is_alive()
+    stepper.let_through(1)
+    stopping.join()
+    assert stopped
+
+
 def test_stop_ends_the_thread_while_inputs_wait(stepper: CountingStepper) -> None:
     loop = StepLoop(stepper, name="stopped")
     session = Session(loop)

@@ -20,6 +20,8 @@ SettingsT = TypeVar("SettingsT")
 InT = TypeVar("InT")
 OutT = TypeVar("OutT")
 
+STOP_PATIENCE_S = 3.0
+
 log = logging.getLogger(__name__)
 
 
@@ -94,11 +96,13 @@ class StepLoop(Generic[SettingsT, InT, OutT]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread after the step it is in."""
+        """Ends the thread after the step it is in; a step that hangs is not waited for."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
-        self._thread.join()
+        self._thread.join(STOP_PATIENCE_S)
+        if self._thread.is_alive():
+            log.error("a step of %s hangs: it is left behind", self._thread.name)
 
     def open(
         self, settings: SettingsT, deliver: Callable[[OutT | ModelFailed], None]
