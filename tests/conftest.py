@@ -1,7 +1,13 @@
+import signal
 from collections.abc import Iterator
 
 import pytest
 from stack_process import Stack, running_stack
+
+
+def pytest_configure() -> None:
+    """Lets the programs that the tests start hear Ctrl-C, which a shell's background job ignores."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
