@@ -6,7 +6,7 @@ from stack_process import Stack, running_stack
 
 
 def pytest_configure() -> None:
-    """Lets the programs that the tests start hear Ctrl-C, which a shell's background job ignores."""
+    """Lets what the tests start hear Ctrl-C, which the background job of a shell ignores."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
