@@ -39,7 +39,7 @@ async def serve(config: StackConfig) -> int:
             service = await ServiceProcess.start(spec)
             stack.push_async_callback(service.stop, _STOP_PATIENCE_S)
             services.append(service)
-        running = asyncio.create_task(_run(services, config))
+        running = asyncio.create_task(run(services, config))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -51,8 +51,24 @@ async def serve(config: StackConfig) -> int:
     return 0
 
 
-async def _run(services: list[ServiceProcess], config: StackConfig) -> int:
-    """Waits for the services to be ready and then for `then`, or for one of them to end."""
+async def run(services: list[ServiceProcess], config: StackConfig) -> int:
+    """Waits for the services to be ready and then for `then`, unless one of them ends before.
+
+    Raises:
+        ServiceFailed: a service ended, or is not ready in time.
+    """
+    ends = [asyncio.create_task(service.wait_until_ended()) for service in services]
+    work = asyncio.create_task(_work(services, config))
+    try:
+        done, _ = await asyncio.wait((work, *ends), return_when=asyncio.FIRST_COMPLETED)
+        return await done.pop()
+    finally:
+        for task in (work, *ends):
+            task.cancel()
+        await asyncio.gather(work, *ends, return_exceptions=True)
+
+
+async def _work(services: list[ServiceProcess], config: StackConfig) -> int:
     started = time.monotonic()
     for service in services:
         await service.wait_until_ready(config.start_timeout_s)
@@ -61,15 +77,10 @@ async def _run(services: list[ServiceProcess], config: StackConfig) -> int:
         f"Kaiwa listens: gRPC at {config.host}:{config.gateway_port}, Kyutai's clients at "
         f"ws://{config.host}:{config.http_port}/api/chat. Ctrl-C stops it."
     )
-    ends = [asyncio.create_task(service.wait_until_ended()) for service in services]
-    command = [asyncio.create_task(_command(config.then))] if config.then else []
-    try:
-        done, _ = await asyncio.wait((*command, *ends), return_when=asyncio.FIRST_COMPLETED)
-        return await done.pop()
-    finally:
-        for task in (*command, *ends):
-            task.cancel()
-        await asyncio.gather(*command, return_exceptions=True)
+    if config.then:
+        return await _command(config.then)
+    await asyncio.Event().wait()  # until a signal, or the end of a service
+    return 0
 
 
 async def _command(line: str) -> int:

@@ -56,21 +56,13 @@ class ServiceProcess:
         """Returns once the service takes sessions.
 
         Raises:
-            ServiceFailed: it ended, or is not ready in time.
+            ServiceFailed: it is not ready in time.
         """
-        ready = asyncio.create_task(self._poll_health())
-        ended = asyncio.create_task(self.wait_until_ended())
         try:
-            await asyncio.wait(
-                (ready, ended), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if ended.done():
-                await ended
-            if not ready.done():
-                raise ServiceFailed(f"{self.name} is not ready after {timeout_s:g} s")
-        finally:
-            ready.cancel()
-            ended.cancel()
+            async with asyncio.timeout(timeout_s):
+                await self._poll_health()
+        except TimeoutError:
+            raise ServiceFailed(f"{self.name} is not ready after {timeout_s:g} s") from None
 
     async def wait_until_ended(self) -> Never:
         """Waits until the service ends by itself, which it should not.
