@@ -26,10 +26,10 @@ def shown(*, terminal: bool, width: int = 100) -> str:
     return file.getvalue()
 
 
-def test_a_pipe_gets_each_line_once_it_is_complete() -> None:
+def test_a_pipe_gets_each_line_once_it_is_complete_in_order() -> None:
     assert shown(terminal=False, width=20).splitlines() == [
-        "  0.40 s  you    [joke.wav]",
         "  0.16 s  Moshi  [red]Hello there",
+        "  0.40 s  you    [joke.wav]",
         "  3.20 s  note   from here on Moshi forgets the beginning of the talk",
         "  3.20 s  note   the service is going away in 1.5 s",
         "  3.28 s  Moshi  Bye",

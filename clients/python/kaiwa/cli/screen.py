@@ -52,11 +52,18 @@ class CallScreen:
         if self._live is not None:
             self._live.stop()
         self._print(self._transcript.close())
+        self.spoke(self._spoken_s)
 
     def spoke(self, spoken_s: float) -> None:
-        """So much of the user's sound has been sent: prints the questions as they begin."""
+        """So much of the user's sound has been sent: prints the questions that have begun.
+
+        A question waits for what Moshi began to say before it, so that the lines are in order.
+        """
         self._spoken_s = spoken_s
         while self._questions and self._questions[0].start_s <= spoken_s:
+            line = self._transcript.open_line
+            if line is not None and line.at_s < self._questions[0].start_s:
+                return
             self._print(ask(self._questions.pop(0)))
 
     def heard(self, event: Event) -> None:
