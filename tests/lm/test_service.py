@@ -109,6 +109,7 @@ BAD_CALLS = {
     "negative token": ([generate_config(), generate_frame(0, -1)], "INVALID_ARGUMENT", "BAD_TOKEN"),
     "hot": ([generate_config(text_temperature=9.0)], "INVALID_ARGUMENT", "BAD_SETTINGS"),
     "no choice": ([generate_config(audio_top_k=0)], "INVALID_ARGUMENT", "BAD_SETTINGS"),
+    "unknown policy": ([generate_config(start_policy=9)], "INVALID_ARGUMENT", "BAD_SETTINGS"),
     "negative seed": ([generate_config(seed=-1)], "INVALID_ARGUMENT", "BAD_SETTINGS"),
     "poison": ([generate_config(), generate_frame(0, POISON)], "INTERNAL", "MODEL_FAILED"),
 }

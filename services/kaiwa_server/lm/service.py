@@ -10,7 +10,7 @@ from kaiwa.v1 import frames_pb2, lm_pb2, lm_pb2_grpc, settings_pb2
 
 from kaiwa_server.audio import CodeFrame
 from kaiwa_server.engine.step_loop import StepLoop
-from kaiwa_server.errors import BadFrame, ConfigMissing, ConfigRepeated
+from kaiwa_server.errors import BadFrame, BadSettings, ConfigMissing, ConfigRepeated
 from kaiwa_server.lm.config import LmServiceConfig
 from kaiwa_server.lm.settings import LmSettings
 from kaiwa_server.lm.stepper import StepOutput
@@ -121,7 +121,9 @@ def lm_settings(message: settings_pb2.SessionSettings) -> LmSettings:
         BadSettings: one of them is outside its limits.
     """
     given = {field.name: value for field, value in message.ListFields()}
-    start_policy = given.pop("start_policy", None)
+    start_policy = given.pop("start_policy", settings_pb2.START_POLICY_UNSPECIFIED)
+    if start_policy not in settings_pb2.StartPolicy.values():
+        raise BadSettings(f"start_policy {start_policy} is not known here: leave it out")
     given.setdefault("seed", secrets.randbits(63))
     keep_first_frame = start_policy != settings_pb2.START_POLICY_DROP_FIRST_FRAME
     return LmSettings(**given, keep_first_frame=keep_first_frame)
