@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import uvloop
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from sentencepiece import SentencePieceProcessor
 
 from kaiwa_server.engine.step_loop import StepLoop
-from kaiwa_server.errors import KaiwaError
+from kaiwa_server.errors import CheckpointError, KaiwaError
 from kaiwa_server.lm.config import LmServiceConfig
 from kaiwa_server.lm.service import LmServicer, LoadedLm
 from kaiwa_server.lm.settings import LmSettings
@@ -93,8 +94,19 @@ def load(config: LmServiceConfig) -> Loaded:
         codebook_size=lm.config.codebook_size,
         delays_steps=lm.config.delays,
     )
-    tokenizer = SentencePieceProcessor(model_file=str(checkpoint.tokenizer_path))
-    return Loaded(model, stepper, tokenizer)
+    return Loaded(model, stepper, load_tokenizer(checkpoint.tokenizer_path))
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """Loads the text tokenizer.
+
+    Raises:
+        CheckpointError: the file is not a sentencepiece model.
+    """
+    try:
+        return SentencePieceProcessor(model_file=str(path))
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: expected a sentencepiece model: {error}") from error
 
 
 if __name__ == "__main__":
