@@ -6,6 +6,7 @@ from pydantic_settings import SettingsConfigDict
 
 class TeaConfig(ServiceConfig):
     model_config = SettingsConfigDict(env_prefix="KAIWA_TEA_")
+    cups: tuple[int, int] = (1, 2)
     port: int = Field(50099, description="Port.", ge=0, le=65535)
     metrics_port: int = 9499
 
@@ -29,6 +30,12 @@ def test_a_wrong_value_is_named_as_flag_and_as_variable(monkeypatch: pytest.Monk
         parse(TeaConfig, [])
     assert "--metrics-port (or KAIWA_TEA_METRICS_PORT)" in str(caught.value)
     assert "'high'" in str(caught.value)
+
+
+def test_a_list_that_is_no_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAIWA_TEA_CUPS", "3,4")
+    with pytest.raises(SystemExit, match='wrong configuration: .*"cups".*as JSON'):
+        parse(TeaConfig, [])
 
 
 def test_an_unknown_flag_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ and an environment variable (`KAIWA_LM_METRICS_PORT`); a flag wins.
 from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliApp, SettingsConfigDict, SettingsError
 
 ConfigT = TypeVar("ConfigT", bound=BaseSettings)
 
@@ -70,3 +70,5 @@ def parse(config_class: type[ConfigT], arguments: list[str] | None = None) -> Co
             given = f", got {problem['input']!r}" if problem["type"] != "missing" else ""
             lines.append(f"{flag} (or {prefix}{name.upper()}): {problem['msg']}{given}")
         raise SystemExit("wrong configuration:\n  " + "\n  ".join(lines)) from None
+    except SettingsError as error:
+        raise SystemExit(f"wrong configuration: {error} (is a list written as JSON?)") from None

@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class StackConfig(BaseSettings):
@@ -35,11 +37,11 @@ class StackConfig(BaseSettings):
         "127.0.0.1",
         description="Address that clients reach the gateway at; 0.0.0.0 is every interface.",
     )
-    gateway_port: int = Field(50051, description="Port of the gateway's gRPC service.")
-    http_port: int = Field(8998, description="Port of the gateway's WebSocket, /api/chat.")
-    codec_port: int = Field(50052, description="Port of the codec service, on loopback.")
-    lm_port: int = Field(50053, description="Port of the LM service, on loopback.")
-    metrics_ports: tuple[int, int, int] = Field(
+    gateway_port: Port = Field(50051, description="Port of the gateway's gRPC service.")
+    http_port: Port = Field(8998, description="Port of the gateway's WebSocket, /api/chat.")
+    codec_port: Port = Field(50052, description="Port of the codec service, on loopback.")
+    lm_port: Port = Field(50053, description="Port of the LM service, on loopback.")
+    metrics_ports: tuple[Port, Port, Port] = Field(
         (9464, 9465, 9466),
         description="Metrics ports of gateway, codec and LM, on loopback: three numbers with "
         "commas between them, in the environment variable [in brackets].",
