@@ -4,6 +4,7 @@ BIN := .venv/bin
 OUT := out
 QUESTION ?=
 MODEL_DIR ?=
+MODEL_FLAG := $(if $(MODEL_DIR),--model-dir $(MODEL_DIR))
 PYTEST_FLAGS ?=
 
 .PHONY: help
@@ -21,11 +22,11 @@ setup-dev: ## The same, with the tools of the tests
 .PHONY: run
 run: setup ## Start everything, ask a spoken question, leave the answer in out/
 	@mkdir -p $(OUT)
-	@$(BIN)/kaiwa-serve --then '$(BIN)/kaiwa talk $(QUESTION) --out $(OUT)/reply.wav --plot $(OUT)/talk.png --transcript $(OUT)/talk.txt'
+	@$(BIN)/kaiwa-serve $(MODEL_FLAG) --then '$(BIN)/kaiwa talk $(QUESTION) --out $(OUT)/reply.wav --plot $(OUT)/talk.png --transcript $(OUT)/talk.txt'
 
 .PHONY: serve
 serve: setup ## Start everything and keep it running (MODEL_DIR=... for a real checkpoint)
-	@$(BIN)/kaiwa-serve $(if $(MODEL_DIR),--model-dir $(MODEL_DIR))
+	@$(BIN)/kaiwa-serve $(MODEL_FLAG)
 
 .PHONY: test
 test: setup-dev clients/typescript/node_modules ## Run every test
