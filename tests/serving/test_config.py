@@ -34,7 +34,7 @@ def test_a_wrong_value_is_named_as_flag_and_as_variable(monkeypatch: pytest.Monk
 
 def test_a_list_that_is_no_list_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAIWA_TEA_CUPS", "3,4")
-    with pytest.raises(SystemExit, match='wrong configuration: .*"cups".*as JSON'):
+    with pytest.raises(SystemExit, match=r'wrong configuration: .*"cups".*as JSON'):
         parse(TeaConfig, [])
 
 
