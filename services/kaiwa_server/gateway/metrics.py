@@ -1,15 +1,15 @@
 """What Prometheus is told about conversations."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from kaiwa_server.audio import PcmFrame
-from kaiwa_server.errors import BadOgg, BadOpus, KaiwaError
+from kaiwa_server.errors import BadOgg, BadOpus
 from kaiwa_server.gateway.outputs import FramesDropped, Output
 from kaiwa_server.gateway.seats import Seats
 from kaiwa_server.gateway.session import LATE_MS
+from kaiwa_server.serving.admissions import Admissions
 
 # A frame is 80 ms: the buckets are close together below it, where a service wants to be.
 _TURNAROUND_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16, 0.24, 0.5, 1.0)
@@ -28,12 +28,7 @@ class GatewayMetrics:
         self._max_sessions = Gauge(
             "kaiwa_max_sessions", "Conversations that fit at once.", registry=registry
         )
-        self._admissions = counter(
-            "kaiwa_admissions",
-            "Conversations asked for, by what they were answered: ACCEPTED or the reason.",
-            "call",
-            "result",
-        )
+        self.admission = Admissions(registry)
         self._ends = counter(
             "kaiwa_session_ends",
             "Conversations that ended, by how: NORMAL, CLIENT_GONE or the reason.",
@@ -67,16 +62,6 @@ class GatewayMetrics:
                     self._frames_late.inc(turnaround_ms > LATE_MS)
             elif isinstance(output, FramesDropped):
                 self._frames_dropped.inc(output.frames)
-
-    @contextmanager
-    def admission(self, call: str) -> Iterator[None]:
-        """Counts how a conversation's admission, the block, ends."""
-        try:
-            yield
-        except KaiwaError as error:
-            self._admissions.labels(call, error.reason).inc()
-            raise
-        self._admissions.labels(call, "ACCEPTED").inc()
 
     def on_end(self, call: str, result: str) -> None:
         """Counts how a conversation ended."""

@@ -1,12 +1,11 @@
 """What Prometheus is told about slots, steps and admissions."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from kaiwa_server.errors import KaiwaError
+from kaiwa_server.serving.admissions import Admissions
 
 # A frame is 80 ms: the buckets are close together below it, where a service wants to be.
 _STEP_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.12, 0.2)
@@ -61,12 +60,7 @@ class SlotMetrics:
         self._frames = Counter(
             "kaiwa_frames", "Frames stepped, over all slots.", loop, registry=registry
         )
-        self._admissions = Counter(
-            "kaiwa_admissions",
-            "Calls that asked for a slot, by what they were answered: ACCEPTED or the reason.",
-            ("call", "result"),
-            registry=registry,
-        )
+        self.admission = Admissions(registry)
 
     def on_step(self, loop: str) -> Callable[[StepStats], None]:
         """Gives what a step loop is to call after each step."""
@@ -85,13 +79,3 @@ class SlotMetrics:
         """Reports a loop's slots from here on."""
         self._slots.labels(loop).set(slots.slots)
         self._used.labels(loop).set_function(lambda: slots.slots_used)
-
-    @contextmanager
-    def admission(self, call: str) -> Iterator[None]:
-        """Counts how a call's admission, the block, ends."""
-        try:
-            yield
-        except KaiwaError as error:
-            self._admissions.labels(call, error.reason).inc()
-            raise
-        self._admissions.labels(call, "ACCEPTED").inc()
