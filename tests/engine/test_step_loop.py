@@ -5,7 +5,12 @@ import threading
 from collections.abc import Iterator, Mapping
 
 import pytest
-from kaiwa_server.engine.step_loop import HeldSlot, StepLoop, StepStats
+from kaiwa_server.engine.step_loop import (
+    FAILURES_TO_UNHEALTHY,
+    HeldSlot,
+    StepLoop,
+    StepStats,
+)
 from kaiwa_server.errors import ModelFailed, ServiceFull
 
 WAIT_S = 10
@@ -204,6 +209,38 @@ def test_stop_does_not_wait_for_a_step_that_hangs(
     stepper.let_through(1)
     stopping.join()
     assert stopped
+
+
+def test_a_step_that_hangs_is_unhealthy_until_it_ends(stepper: CountingStepper) -> None:
+    loop = StepLoop(stepper, name="hanging", hang_s=0.0)
+    loop.start()
+    session = Session(loop)
+    assert loop.healthy
+    session.push(1)
+    assert stepper.entered.acquire(timeout=WAIT_S)
+    assert not loop.healthy
+    stepper.let_through(1)
+    session.next()
+    loop.stop()
+    assert loop.healthy
+
+
+def test_failing_again_and_again_is_unhealthy_until_a_step_succeeds(
+    loop: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    for _ in range(FAILURES_TO_UNHEALTHY):
+        assert loop.healthy
+        broken = Session(loop)
+        stepper.let_through(1)
+        broken.push(-1)
+        assert isinstance(broken.next(), ModelFailed)
+        broken.held.close()
+    assert not loop.healthy
+    working = Session(loop)
+    stepper.let_through(1)
+    working.push(1)
+    working.next()
+    assert loop.healthy
 
 
 def test_stop_ends_the_thread_while_inputs_wait(stepper: CountingStepper) -> None:

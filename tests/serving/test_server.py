@@ -18,6 +18,7 @@ from kaiwa_server import errors
 from kaiwa_server.serving.calls import first_message
 from kaiwa_server.serving.channels import as_kaiwa_error, open_channel
 from kaiwa_server.serving.config import ServiceConfig
+from kaiwa_server.serving.liveness import follow
 from kaiwa_server.serving.server import GrpcServer
 
 
@@ -103,6 +104,19 @@ async def test_a_server_is_alive_before_it_is_ready_and_says_so_to_every_call() 
         await server.set_ready(True)
         assert await health_of(channel, "ready") == "SERVING"
         assert (await model_info(channel)).slots == 3
+
+
+async def test_a_process_whose_steps_do_not_complete_is_not_live() -> None:
+    steps_complete = False
+    async with serve(ObedientLm()) as (server, channel):
+        following = asyncio.create_task(follow(server, lambda: steps_complete, check_s=0.01))
+        async with asyncio.timeout(5):
+            while await health_of(channel, "live") != "NOT_SERVING":
+                await asyncio.sleep(0.01)
+            steps_complete = True
+            while await health_of(channel, "live") != "SERVING":
+                await asyncio.sleep(0.01)
+        following.cancel()
 
 
 async def test_an_error_of_ours_leaves_as_its_status_reason_and_sentence() -> None:

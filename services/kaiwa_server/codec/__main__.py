@@ -23,6 +23,7 @@ from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.hub import resolve_model_dir
+from kaiwa_server.serving.liveness import follow
 from kaiwa_server.serving.logs import configure_logs
 from kaiwa_server.serving.metrics import serve_metrics
 from kaiwa_server.serving.server import GrpcServer, end_on_signals
@@ -64,6 +65,8 @@ async def serve(config: CodecServiceConfig) -> None:
         lm = LmService(stub, config.lm, config.lm_accept_s, config.lm_answer_s)
         servicer = CodecServicer(config, loaded.codec, encoder, decoder, lm, metrics)
         server.add(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+        living = asyncio.create_task(follow(server, lambda: encoder.healthy and decoder.healthy))
+        running.callback(living.cancel)
         await server.set_ready(True)
         await server.run_until_signal()
 

@@ -21,6 +21,10 @@ InT = TypeVar("InT")
 OutT = TypeVar("OutT")
 
 STOP_PATIENCE_S = 3.0
+# A step has 80 ms; one that takes as long as this will not end any more.
+HANG_S = 30.0
+# A GPU that has failed once fails in every step from then on.
+FAILURES_TO_UNHEALTHY = 5
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +76,12 @@ class StepLoop(Generic[SettingsT, InT, OutT]):
         *,
         name: str,
         on_step: Callable[[StepStats], None] | None = None,
+        hang_s: float = HANG_S,
     ) -> None:
         self._stepper = stepper
+        self._hang_s = hang_s
+        self._step_began_s: float | None = None
+        self._failures_in_a_row = 0
         self._table = SlotTable(stepper.slots)
         self._held: dict[int, HeldSlot[SettingsT, InT, OutT]] = {}
         self._changed = threading.Condition()
@@ -90,6 +98,13 @@ class StepLoop(Generic[SettingsT, InT, OutT]):
     def slots_used(self) -> int:
         """How many slots are held."""
         return self._table.used
+
+    @property
+    def healthy(self) -> bool:
+        """Whether steps complete: none hangs, and the latest have not all failed."""
+        began_s = self._step_began_s
+        hangs = began_s is not None and time.monotonic() - began_s > self._hang_s
+        return not hangs and self._failures_in_a_row < FAILURES_TO_UNHEALTHY
 
     def start(self) -> None:
         """Starts the thread."""
@@ -151,7 +166,7 @@ class StepLoop(Generic[SettingsT, InT, OutT]):
             return []
 
     def _step(self, batch: list[tuple[HeldSlot[SettingsT, InT, OutT], InT]]) -> None:
-        started = time.perf_counter()
+        self._step_began_s = began_s = time.monotonic()
         outputs: dict[int, OutT | ModelFailed]
         try:
             for held, _ in batch:
@@ -160,12 +175,15 @@ class StepLoop(Generic[SettingsT, InT, OutT]):
                     held.begun = True
             written = self._stepper.step({held.slot: item for held, item in batch})
             outputs = {held.slot: written[held.slot] for held, _ in batch}
+            self._failures_in_a_row = 0
         except Exception:
             # The rows of this batch may be half written: their sessions end, the others go on.
             log.exception("a step of %d slots failed", len(batch))
+            self._failures_in_a_row += 1
             failure = ModelFailed("the model failed in this session's step: open a new session")
             outputs = dict.fromkeys((held.slot for held, _ in batch), failure)
-        seconds = time.perf_counter() - started
+        seconds = time.monotonic() - began_s
+        self._step_began_s = None
         for held, _ in batch:
             self._deliver(held, outputs[held.slot])
         if self._on_step:

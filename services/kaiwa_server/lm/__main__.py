@@ -23,6 +23,7 @@ from kaiwa_server.models.device import choose_device
 from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.hub import resolve_model_dir
+from kaiwa_server.serving.liveness import follow
 from kaiwa_server.serving.logs import configure_logs
 from kaiwa_server.serving.metrics import serve_metrics
 from kaiwa_server.serving.server import GrpcServer, end_on_signals
@@ -59,6 +60,8 @@ async def serve(config: LmServiceConfig) -> None:
         running.callback(loop.stop)
         servicer = LmServicer(config, loaded.model, loop, loaded.tokenizer, metrics)
         server.add(lm_pb2_grpc.add_LmServiceServicer_to_server, servicer)
+        living = asyncio.create_task(follow(server, lambda: loop.healthy))
+        running.callback(living.cancel)
         await server.set_ready(True)
         await server.run_until_signal()
 

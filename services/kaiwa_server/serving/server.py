@@ -97,7 +97,7 @@ class GrpcServer:
             SystemExit: the port is taken.
         """
         address = f"{self._config.host}:{self._config.port}"
-        await self._health.set("live", _SERVING)
+        await self.set_live(True)
         await self.set_ready(False)
         try:
             self.port = self.grpc.add_insecure_port(address)
@@ -111,6 +111,10 @@ class GrpcServer:
         await self._say_ready(ready)
         if ready:
             log.info("ready at %s:%d", self._config.host, self.port)
+
+    async def set_live(self, live: bool) -> None:
+        """Says whether the process does its work, or has to be started anew."""
+        await self._health.set("live", _SERVING if live else _NOT_SERVING)
 
     async def _say_ready(self, ready: bool) -> None:
         for name in ("", "ready"):
