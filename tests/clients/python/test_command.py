@@ -175,6 +175,7 @@ async def test_ctrl_c_ends_the_talk_politely(serve: Serve, question: Path, tmp_p
     assert ran.err == ""
     frames = len(fake.packets) // 4
     assert f"{frames} in, {frames} out" in ran.out
+    assert ran.out.endswith(f"kept {reply}\n")
     assert len(soundfile.read(reply)[0]) == frames * 1920
 
 

@@ -87,3 +87,5 @@ def _keep(recording: Recording, outputs: Outputs, console: Console) -> None:
     figures = figures_of(recording)
     show_figures(console, recording, figures)
     save(outputs, recording, figures)
+    if paths := outputs.paths():
+        console.print("kept", ", ".join(map(str, paths)), highlight=False, soft_wrap=True)
