@@ -1,6 +1,7 @@
 """Steppers that need no model: what they write shows what they were given."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
@@ -21,7 +22,7 @@ InT = TypeVar("InT")
 OutT = TypeVar("OutT")
 
 
-class FakeStepper(Generic[SettingsT, InT, OutT]):
+class FakeStepper(ABC, Generic[SettingsT, InT, OutT]):
     """Counts each slot's steps. While `turning` is cleared, a step hangs."""
 
     def __init__(self, slots: int) -> None:
@@ -42,8 +43,9 @@ class FakeStepper(Generic[SettingsT, InT, OutT]):
             self.steps[slot] += 1
         return written
 
+    @abstractmethod
     def write(self, step: int, item: InT) -> OutT:
-        raise NotImplementedError
+        """What a slot's step gives on an item."""
 
 
 class FakeEncoder(FakeStepper[None, PcmFrame, CodeFrame]):

@@ -59,6 +59,7 @@ def test_words_with_signs_of_formulas_are_words(tmp_path: Path) -> None:
     made = recording(1)
     made.pieces = [Text("$5_000", True, 1, 80), Text("$", True, 3, 240), Text("", True, 5, 400)]
     plot(tmp_path / "talk.png", made, figures_of(made))
+    assert (tmp_path / "talk.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_format_that_is_not_known_cannot_be_drawn(tmp_path: Path) -> None:
