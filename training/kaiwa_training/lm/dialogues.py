@@ -1,0 +1,232 @@
+"""Conversations to train on, put together from tokens: rows of aligned frames and their labels."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kaiwa_server.models.delays import NO_INPUT
+from kaiwa_training.lm.bank import GREETING, NOT_UNDERSTOOD, Codes, ReplyBank
+from kaiwa_training.lm.pool import QuestionPool
+from kaiwa_training.lm.stores import NO_WORD, Array, BackgroundStore, QuestionStore
+from kaiwa_training.lm.tokenizer import END_OF_PADDING, PADDING
+from kaiwa_training.lm.turns import Saying, Turns
+
+UNKNOWN = -1
+"""Stands for "no label here"."""
+
+MASKED, SILENT, SPEAKING = 0, 1, 2
+"""What Moshi's voice is to do in a step; nothing is learnt of a masked one."""
+
+
+@dataclass(frozen=True)
+class TextWeights:
+    """How much each kind of text token counts."""
+
+    padding: float = 0.1
+    padding_in_reply: float = 0.3
+    padding_near_reply: float = 1.0
+    word: float = 1.0
+    first_word: float = 6.0
+    frames_before: int = 8
+    frames_after: int = 3
+
+
+@dataclass(frozen=True)
+class DialoguePlan:
+    """How rows are made: their length, their pace, and how often what happens in them.
+
+    In a dense row replies are cut after a few frames, so that it holds more questions; what comes
+    after a cut is masked until the next question has gone on for a while. What is not understood
+    is many things and drawn `strangeness` times as often as an intent.
+    """
+
+    frames: int = 256
+    greeting_frame: int = 6
+    answers_after: int = 5
+    dense: float = 0.5
+    dense_reply_frames: int = 9
+    dense_gap_frames: float = 4.0
+    dense_masked_frames: int = 6
+    quiet: float = 0.05
+    early: float = 0.15
+    barge_in: float = 0.15
+    gap_frames: float = 12.0
+    one_condition: float = 0.85
+    noises_in_row: float = 0.5
+    noise_frames: tuple[int, int] = (5, 40)
+    strangeness: float = 3.0
+    replaced_tokens: float = 0.08
+    dropped_stream: float = 0.15
+    word_heard_after: int = 2
+    weights: TextWeights = field(default_factory=TextWeights)
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """What rows are made of: replies, Moshi's silence [codebooks, n], the user's surroundings.
+
+    `noises` are sounds that come and go and are not speech; they may be none.
+    """
+
+    bank: ReplyBank
+    silence: Codes
+    backgrounds: BackgroundStore
+    noises: BackgroundStore | None
+    codebook_size: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch: aligned frames [B, K, T] and what of them is learnt, [B, T] each.
+
+    `text_weights` says how much a text token counts, `voice` what Moshi's voice does, `replies`
+    which reply is due (UNKNOWN else), `words` which word has just been heard (UNKNOWN else).
+    """
+
+    tokens: Array
+    text_weights: Array
+    voice: Array
+    replies: Array
+    words: Array
+
+
+class Dialogues:
+    """Rows of one store of questions; each batch depends on its generator alone."""
+
+    def __init__(self, questions: QuestionStore, sounds: Sounds, plan: DialoguePlan) -> None:
+        self.plan, self.sounds = plan, sounds
+        self.pool = QuestionPool(questions, {NOT_UNDERSTOOD: plan.strangeness})
+        self._numbers = {name: number for number, name in enumerate(sounds.bank.names)}
+        self._greeting = sounds.bank.number(GREETING)
+
+    def batch(self, rows: int, rng: np.random.Generator) -> Rows:
+        """So many rows."""
+        made = [self._row(rng) for _ in range(rows)]
+        return Rows(*(np.stack(parts) for parts in zip(*made, strict=True)))
+
+    def _row(self, rng: np.random.Generator) -> tuple[Array, ...]:
+        condition = self.pool.draw_condition(rng)
+        kept = self.plan.dense_reply_frames if rng.random() < self.plan.dense else None
+        asked, turns = self._converse(condition, kept, rng)
+        user, words = self._user(condition, asked, rng)
+        tokens, weights, voice, replies = self._moshi(turns, rng)
+        for saying in turns.sayings if kept is not None else ():
+            later = [start for _, start in asked if start >= saying.end]
+            masked_until = min(later, default=self.plan.frames) + self.plan.dense_masked_frames
+            weights[saying.end : masked_until] = 0.0
+            voice[saying.end : masked_until] = MASKED
+        self._disturb(user, rng)
+        return np.concatenate((tokens, user)), weights, voice, replies, words
+
+    def _converse(
+        self, condition: int, kept: int | None, rng: np.random.Generator
+    ) -> tuple[list[tuple[int, int]], Turns]:
+        """The questions (number, first frame of the clip) and what Moshi says."""
+        plan, store = self.plan, self.pool.store
+        length = self._kept(self._greeting, kept)
+        turns = Turns(Saying(self._greeting, plan.greeting_frame, length, None), plan.answers_after)
+        asked: list[tuple[int, int]] = []
+        if kept is None and rng.random() < plan.quiet:
+            return asked, turns
+        mixed = rng.random() >= plan.one_condition
+        gap_frames = plan.gap_frames if kept is None else plan.dense_gap_frames
+        free, barge_in = 0, plan.early if kept is None else 0.0
+        while True:
+            if free < turns.end and rng.random() < barge_in:
+                start = int(rng.integers(free, turns.end))
+            else:
+                start = max(free, turns.end) + int(rng.exponential(gap_frames))
+            if start >= plan.frames:
+                return asked, turns
+            question = self.pool.draw(self.pool.draw_condition(rng) if mixed else condition, rng)
+            asked.append((question, start))
+            reply = self._numbers[store.intent[question]]
+            speech_end = start + int(store.speech_end_frame[question])
+            turns.ask(reply, self._kept(reply, kept), speech_end)
+            free = start + int(store.lengths[question])
+            barge_in = plan.barge_in if kept is None else 0.0
+
+    def _kept(self, reply: int, kept: int | None) -> int:
+        """How many frames of a reply are spoken."""
+        whole = len(self.sounds.bank.replies[reply].tokens)
+        return whole if kept is None else min(kept, whole)
+
+    def _user(
+        self, condition: int, asked: list[tuple[int, int]], rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """The user's codes [codebooks, T] and the words heard [T]."""
+        plan, store = self.plan, self.pool.store
+        user = self.sounds.backgrounds.row(self.pool.conditions[condition], plan.frames, rng)
+        words = np.full(plan.frames, UNKNOWN, np.int64)
+        self._make_noise(user, rng)
+        for question, start in asked:
+            codes = store.clip(question)[:, : plan.frames - start]
+            user[:, start : start + codes.shape[1]] = codes
+            spoken, heard = store.clip_words(question), start + plan.word_heard_after
+            if spoken is not None and heard < plan.frames:
+                labels = spoken[: plan.frames - heard]
+                words[heard : heard + len(labels)] = np.where(labels == NO_WORD, UNKNOWN, labels)
+        return user, words
+
+    def _make_noise(self, user: Array, rng: np.random.Generator) -> None:
+        """Puts a few sounds that are not speech into the row."""
+        noises, (least, most) = self.sounds.noises, self.plan.noise_frames
+        if noises is None or rng.random() >= self.plan.noises_in_row:
+            return
+        for _ in range(int(rng.integers(1, 4))):
+            noise = noises.clip(int(rng.integers(len(noises))))
+            frames = min(int(rng.integers(least, most + 1)), noise.shape[1])
+            first = int(rng.integers(noise.shape[1] - frames + 1))
+            start = int(rng.integers(self.plan.frames))
+            room = min(frames, self.plan.frames - start)
+            user[:, start : start + room] = noise[:, first : first + room]
+
+    def _moshi(self, turns: Turns, rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
+        """Moshi's tokens [1 + codebooks, T], the text's weights, the voice and the replies due."""
+        frames, weights = self.plan.frames, self.plan.weights
+        silence = self.sounds.silence
+        looped = (int(rng.integers(silence.shape[1])) + np.arange(frames)) % silence.shape[1]
+        # Longer than the row, so that what is said at its end needs no special case.
+        room = max(frames, turns.end) + weights.frames_after + 1
+        tokens = np.full((1 + len(silence), room), PADDING, np.int64)
+        tokens[1:, :frames] = silence[:, looped]
+        text_weights = np.full(room, weights.padding, np.float32)
+        voice = np.full(room, SILENT, np.int8)
+        replies = np.full(room, UNKNOWN, np.int64)
+        for saying in turns.sayings:
+            reply = self.sounds.bank.replies[saying.reply]
+            place = slice(saying.start, saying.end)
+            tokens[0, place] = reply.tokens[: saying.length]
+            tokens[1:, place] = reply.codes[:, : saying.length]
+            # The acoustic tokens of its last frame are written one step later.
+            voice[saying.start : saying.end + 1] = SPEAKING
+            if saying.asked is not None:
+                # A step has heard the frame before it.
+                replies[saying.asked + 2 : saying.start + 1] = saying.reply
+            weigh(saying, tokens[0], text_weights, weights)
+        return tokens[:, :frames], text_weights[:frames], voice[:frames], replies[:frames]
+
+    def _disturb(self, user: Array, rng: np.random.Generator) -> None:
+        """Replaces some of the user's tokens and takes whole acoustic streams away."""
+        share = rng.random() * self.plan.replaced_tokens
+        wrong = rng.random(user.shape, dtype=np.float32) < share
+        user[wrong] = rng.integers(self.sounds.codebook_size, size=int(wrong.sum()))
+        dropped = rng.random(len(user)) < self.plan.dropped_stream
+        dropped[0] = False
+        user[dropped] = NO_INPUT
+
+
+def weigh(saying: Saying, text: Array, into: Array, weights: TextWeights) -> None:
+    """Ends the padding before a saying in the text [T], and weighs what is around and in it."""
+    first_word = saying.start
+    while text[first_word] in (PADDING, END_OF_PADDING) and first_word < saying.end - 1:
+        first_word += 1
+    if first_word > 0 and text[first_word - 1] == PADDING:
+        text[first_word - 1] = END_OF_PADDING
+    said = text[saying.start : saying.end]
+    into[saying.start : saying.end] = np.where(
+        said == PADDING, weights.padding_in_reply, weights.word
+    )
+    into[max(0, saying.start - weights.frames_before) : first_word] = weights.padding_near_reply
+    into[saying.end : saying.end + weights.frames_after] = weights.padding_near_reply
+    into[max(0, first_word - 1) : first_word + 1] = weights.first_word
