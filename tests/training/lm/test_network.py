@@ -5,8 +5,8 @@ from kaiwa_server.models.sampling import SamplingRows
 from kaiwa_training.lm.network import TrainableLm
 from kaiwa_training.lm.shape import demo_lm
 from kaiwa_training.lm.streams import NOT_WRITTEN, written_tokens
-from training.lm.tiny_training import TINY, served, tiny_trainable
 from torch import Tensor
+from training.lm.tiny_training import TINY, served, tiny_trainable
 
 STEPS = 3 * TINY.temporal.context
 
