@@ -39,6 +39,14 @@ def test_too_few_questions_do_not_meet_a_target() -> None:
     assert kind_figures([*few, verdict(clip="19")], TARGETS)[0].met is True
 
 
+def test_a_question_that_was_asked_twice_counts_once() -> None:
+    twice = [verdict(clip="a", call="1", right=False), verdict(clip="a", call="2", right=True)]
+    assert [(figure.cases, figure.value) for figure in kind_figures(twice, TARGETS)[:2]] == [
+        (1, 1.0),
+        (1, 1.0),
+    ]
+
+
 def test_a_condition_is_set_against_the_same_questions() -> None:
     clean = [verdict(clip=str(n), right=n != 3) for n in range(40)]
     noisy = [verdict(clip=str(n), condition="noise", right=n not in (1, 3)) for n in range(20)]

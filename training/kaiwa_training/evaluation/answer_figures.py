@@ -89,7 +89,9 @@ def _strange_figures(verdicts: Sequence[Verdict]) -> list[Figure]:
 
 
 def _clean(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    return [v for v in verdicts if v.scene == Scene.TWO_QUESTIONS and v.condition == CLEAN.name]
+    """The newest verdict on each clip: plans of several sizes may have asked the same one."""
+    clean = [v for v in verdicts if v.scene == Scene.TWO_QUESTIONS and v.condition == CLEAN.name]
+    return list({verdict.clip: verdict for verdict in clean}.values())
 
 
 def _rate(verdicts: Sequence[Verdict]) -> float:

@@ -20,7 +20,7 @@ from kaiwa_training.evaluation.files import Files
 from kaiwa_training.evaluation.judging import Verdict
 from kaiwa_training.evaluation.ledger import Ledger, fingerprint_of
 from kaiwa_training.evaluation.pictures import Pair, draw_curves, draw_pair
-from kaiwa_training.evaluation.plan import Plan, Stage, plan_calls
+from kaiwa_training.evaluation.plan import WHOLE_PLAN, Plan, Stage, plan_calls
 from kaiwa_training.evaluation.readings import (
     load_readings,
     read_copies,
@@ -40,7 +40,7 @@ def evaluate(
     model_dir: Path,
     corpus_dir: Path,
     out_dir: Path,
-    plan: Plan,
+    plan: Plan = WHOLE_PLAN,
     *,
     logs: Sequence[Path] = (),
     console: Console | None = None,

@@ -46,6 +46,9 @@ class Plan:
     seed: int = 1
 
 
+WHOLE_PLAN = Plan()
+
+
 def plan_calls(source: CorpusClips, plan: Plan) -> list[PlannedCall]:
     """All live calls of the stages that are asked for. The same arguments give the same calls."""
     rng = np.random.default_rng(plan.seed)
