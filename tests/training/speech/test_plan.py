@@ -1,0 +1,87 @@
+"""A plan keeps apart what is trained and what is judged."""
+
+from collections import Counter
+
+import pytest
+from kaiwa_training.speech.plan import NO_INTENT, Kind, PlannedClip, plan_clips
+from kaiwa_training.speech.voices import HELD_OUT_VOICES, MOSHI, TRAINING_VOICES
+from kaiwa_training.texts.texts import load_texts
+
+TRAINING = (
+    Kind.TRAINING_QUESTION,
+    Kind.TRAINING_SENTENCE,
+    Kind.MOSHI_REPLY,
+    Kind.MOSHI_SENTENCE,
+)
+JUDGED = (Kind.HELD_OUT_PHRASING, Kind.HELD_OUT_VOICE, Kind.HELD_OUT_BOTH)
+
+
+@pytest.fixture(scope="module")
+def plan() -> tuple[PlannedClip, ...]:
+    return plan_clips(load_texts(), seed=1)
+
+
+def of(plan: tuple[PlannedClip, ...], *kinds: Kind) -> list[PlannedClip]:
+    return [clip for clip in plan if clip.kind in kinds]
+
+
+def test_no_held_out_voice_is_trained(plan: tuple[PlannedClip, ...]) -> None:
+    trained = {clip.utterance.voice for clip in of(plan, *TRAINING)}
+    judged = of(plan, Kind.HELD_OUT_VOICE, Kind.HELD_OUT_BOTH)
+    assert not trained & {clip.utterance.voice for clip in judged}
+    assert not set(TRAINING_VOICES) & set(HELD_OUT_VOICES)
+
+
+def test_no_variant_of_a_held_out_voice_is_trained() -> None:
+    def variants(voices: tuple[object, ...]) -> set[str]:
+        return {str(voice).partition("+")[2] for voice in voices} - {""}
+
+    assert not variants(TRAINING_VOICES) & variants(HELD_OUT_VOICES)
+
+
+def test_no_held_out_text_is_trained(plan: tuple[PlannedClip, ...]) -> None:
+    trained = {clip.utterance.text for clip in of(plan, *TRAINING)}
+    held_out = of(plan, Kind.HELD_OUT_PHRASING, Kind.HELD_OUT_BOTH, Kind.HELD_OUT_SENTENCE)
+    assert not trained & {clip.utterance.text for clip in held_out}
+
+
+@pytest.mark.parametrize("kind", JUDGED)
+def test_engines_count_equally_in_the_evaluation(plan: tuple[PlannedClip, ...], kind: Kind) -> None:
+    engines = Counter(clip.utterance.voice.engine for clip in of(plan, kind))
+    assert len(engines) == 3
+    assert len(set(engines.values())) == 1
+
+
+def test_every_engine_is_asked_every_intent(plan: tuple[PlannedClip, ...]) -> None:
+    intents = {clip.intent for clip in of(plan, Kind.TRAINING_QUESTION)}
+    for kind in JUDGED:
+        asked = {(clip.utterance.voice.engine, clip.intent) for clip in of(plan, kind)}
+        assert len(asked) == 3 * len(intents)
+
+
+def test_less_than_half_of_the_questions_are_said_by_espeak(plan: tuple[PlannedClip, ...]) -> None:
+    questions = of(plan, Kind.TRAINING_QUESTION)
+    espeak = sum(clip.utterance.voice.engine == "espeak" for clip in questions)
+    assert 0.4 < espeak / len(questions) < 0.5
+
+
+def test_moshi_says_its_replies_in_order_at_its_own_rate(plan: tuple[PlannedClip, ...]) -> None:
+    replies = [clip.utterance for clip in of(plan, Kind.MOSHI_REPLY)]
+    assert tuple(reply.text for reply in replies) == load_texts().replies()
+    assert {(reply.voice, reply.rate, reply.pitch) for reply in replies} == {(MOSHI, 1.0, 1.0)}
+
+
+def test_only_questions_have_an_intent(plan: tuple[PlannedClip, ...]) -> None:
+    for clip in plan:
+        is_question = clip.kind in (Kind.TRAINING_QUESTION, *JUDGED)
+        assert (clip.intent != NO_INTENT) == is_question
+
+
+def test_a_seed_gives_one_plan(plan: tuple[PlannedClip, ...]) -> None:
+    assert plan_clips(load_texts(), seed=1) == plan
+
+
+def test_a_small_plan_has_all_replies(plan: tuple[PlannedClip, ...]) -> None:
+    small = plan_clips(load_texts(), seed=1, scale=0.01)
+    assert len(small) < len(plan) / 50
+    assert len(of(small, Kind.MOSHI_REPLY)) == len(load_texts().replies())
