@@ -71,10 +71,16 @@ def test_moshi_says_its_replies_in_order_at_its_own_rate(plan: tuple[PlannedClip
     assert {(reply.voice, reply.rate, reply.pitch) for reply in replies} == {(MOSHI, 1.0, 1.0)}
 
 
-def test_only_questions_have_an_intent(plan: tuple[PlannedClip, ...]) -> None:
+def test_only_questions_and_replies_have_an_intent(plan: tuple[PlannedClip, ...]) -> None:
     for clip in plan:
-        is_question = clip.kind in (Kind.TRAINING_QUESTION, *JUDGED)
-        assert (clip.intent != NO_INTENT) == is_question
+        has_intent = clip.kind in (Kind.TRAINING_QUESTION, Kind.MOSHI_REPLY, *JUDGED)
+        assert (clip.intent != NO_INTENT) == has_intent
+
+
+def test_a_reply_has_the_intent_that_it_answers(plan: tuple[PlannedClip, ...]) -> None:
+    replies = load_texts().replies()
+    for clip in of(plan, Kind.MOSHI_REPLY):
+        assert replies[clip.intent] == clip.utterance.text
 
 
 def test_a_seed_gives_one_plan(plan: tuple[PlannedClip, ...]) -> None:

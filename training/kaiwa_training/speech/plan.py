@@ -53,9 +53,9 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class PlannedClip:
-    """One clip to be made. `intent` counts into `Texts.intents`; NO_INTENT if nothing is asked.
+    """One clip to be made. `intent` counts into `Texts.replies()`; NO_INTENT if it has none.
 
-    What Moshi does not understand has the intent `len(texts.intents)`.
+    It is the place of the reply that a question deserves, or of the reply itself.
     """
 
     utterance: Utterance
@@ -129,8 +129,8 @@ class _Planner:
                 yield self._clip(text, voice, Kind.TRAINING_SENTENCE, NO_INTENT)
 
     def moshi(self) -> Iterator[PlannedClip]:
-        for text in self._texts.replies():
-            yield PlannedClip(Utterance(text, MOSHI), Kind.MOSHI_REPLY, NO_INTENT)
+        for reply, text in enumerate(self._texts.replies()):
+            yield PlannedClip(Utterance(text, MOSHI), Kind.MOSHI_REPLY, reply)
         for text in self._texts.sentences:
             yield PlannedClip(Utterance(text, MOSHI), Kind.MOSHI_SENTENCE, NO_INTENT)
 
