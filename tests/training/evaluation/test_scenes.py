@@ -2,6 +2,7 @@
 
 import numpy as np
 from kaiwa_training.evaluation import duplex
+from kaiwa_training.evaluation.caller import once_answered, while_it_speaks
 from kaiwa_training.evaluation.clips import Clip
 from kaiwa_training.evaluation.conditions import CLEAN, CONDITIONS
 from kaiwa_training.evaluation.dialogues import two_questions
@@ -54,6 +55,11 @@ def test_the_same_call_sounds_the_same_again() -> None:
 def test_five_questions_are_five_different_ones() -> None:
     for call in duplex.five_questions(CLIPS, 4, np.random.default_rng(2)):
         assert len({said.intent for said in call.clips} - {"other"}) == 5
+
+
+def test_an_interrupted_reply_is_not_waited_for_but_the_last_one_is() -> None:
+    (call,) = duplex.interruptions(CLIPS, 1, np.random.default_rng(2))
+    assert [turn.go_on for turn in call.caller().turns] == [while_it_speaks, once_answered]
 
 
 def test_nothing_is_asked_in_silence_and_noise() -> None:

@@ -32,6 +32,7 @@ class PlannedCall:
     clips: tuple[Clip, ...]
     condition: Condition = CLEAN
     go_on: GoOn = once_answered
+    """When the next question begins; the last answer is always waited for."""
     lead_s: float = GREETING_S
     number: int = 0
     """Tells calls without questions apart."""
@@ -53,7 +54,10 @@ class PlannedCall:
         """The caller, ready to speak. Takes some 20 ms where there is noise to make."""
         rng = np.random.default_rng(self.seed)
         voices = [self.condition.voice(speech_of(clip.samples)) for clip in self.clips]
-        turns = [Turn(_shifted(voice, rng), self.go_on) for voice in voices]
+        waits = [*[self.go_on] * (len(voices) - 1), once_answered]
+        turns = [
+            Turn(_shifted(voice, rng), wait) for voice, wait in zip(voices, waits, strict=False)
+        ]
         return Caller(turns, self._bed(voices), self.lead_s)
 
     def _bed(self, voices: Sequence[Samples]) -> Samples | None:
