@@ -2,7 +2,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
-from kaiwa_training.lm.stores import QuestionFolder, QuestionStore
+from kaiwa_training.lm.stores import QuestionStore
 from training.lm.toy import ToyWorld
 
 
@@ -28,22 +28,6 @@ def test_joined_stores_hold_the_clips_of_all() -> None:
 def test_words_that_one_store_does_not_know_are_not_known_of_the_whole() -> None:
     store = ToyWorld().questions(2, seed=1)
     assert QuestionStore.join([store, replace(store, words=None)]).words is None
-
-
-def test_a_folder_gives_each_store_once_as_it_comes(tmp_path: Path) -> None:
-    folder, world = QuestionFolder(tmp_path), ToyWorld()
-    assert folder.fresh() == []
-    world.questions(2, seed=1).save(tmp_path / "b.npz")
-    world.questions(3, seed=2).save(tmp_path / "a.npz")
-    assert [len(store) for store in folder.fresh()] == [3, 2]
-    world.questions(4, seed=3).save(tmp_path / "c.npz")
-    assert [len(store) for store in folder.fresh()] == [4]
-    assert folder.fresh() == []
-
-
-def test_a_store_that_is_still_being_written_is_not_seen(tmp_path: Path) -> None:
-    (tmp_path / "a.npz.new").write_bytes(b"half")
-    assert QuestionFolder(tmp_path).fresh() == []
 
 
 def test_a_background_row_begins_as_a_call_or_anywhere_and_is_of_its_condition() -> None:

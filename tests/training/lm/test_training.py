@@ -73,9 +73,9 @@ def test_questions_that_come_while_it_trains_are_taken_in(tmp_path: Path) -> Non
     assert known == [30, 30, 40, 40, 40, 40]
 
 
-def test_without_questions_it_says_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="found none"):
-        train(tmp_path)
+def test_without_words_only_replies_are_listened_for(tmp_path: Path) -> None:
+    train(with_questions(tmp_path), replace(PLAN, words=0))
+    assert '"word"' not in (tmp_path / "lm" / "lm.jsonl").read_text()
 
 
 def test_what_is_kept_has_no_trace_of_codebooks_that_are_not_heard(tmp_path: Path) -> None:

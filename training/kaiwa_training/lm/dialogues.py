@@ -43,7 +43,7 @@ class DialoguePlan:
     frames: int = 256
     greeting_frame: int = 6
     answers_after: int = 5
-    dense: float = 0.5
+    dense: float = 0.6
     dense_reply_frames: int = 9
     dense_gap_frames: float = 4.0
     dense_masked_frames: int = 6

@@ -52,12 +52,15 @@ def material(
 
 
 class ListeningHeads(nn.Module):
-    """Which reply is due and which word was heard, from what the transformer makes of a step."""
+    """Which reply is due and which word was heard, from what the transformer makes of a step.
+
+    With no words to tell apart nothing is learnt of them.
+    """
 
     def __init__(self, dim: int, replies: int, words: int) -> None:
         super().__init__()
         self.reply = nn.Linear(dim, replies)
-        self.word = nn.Linear(dim, words)
+        self.word = nn.Linear(dim, words) if words else None
 
 
 def losses(
@@ -71,7 +74,7 @@ def losses(
     labels = {"reply": (heads.reply, batch.replies), "word": (heads.word, batch.words)}
     for name, (head, label) in labels.items():
         known = label != UNKNOWN
-        if known.any():
+        if head is not None and known.any():
             logits = head(hidden[known]).float()
             found[name] = F.cross_entropy(logits, label[known])
             figures[f"{name}_right"] = (logits.argmax(dim=-1) == label[known]).float().mean()

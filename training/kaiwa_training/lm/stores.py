@@ -107,17 +107,3 @@ class QuestionStore(Store):
     def clip_words(self, index: int) -> Array | None:
         """The words in the frames of a clip, [n]."""
         return None if self.words is None else self.words[self.frames(index)]
-
-
-class QuestionFolder:
-    """A folder to which stores of questions are added while a training runs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._seen: set[Path] = set()
-
-    def fresh(self) -> list[QuestionStore]:
-        """The stores that have come since it was last asked, in the order of their names."""
-        paths = sorted(set(self.folder.glob("*.npz")) - self._seen)
-        self._seen.update(paths)
-        return [QuestionStore.load(path) for path in paths]

@@ -13,9 +13,9 @@ from torch import nn
 from kaiwa_server.models.lm_config import LmConfig
 from kaiwa_training import checkpoints
 from kaiwa_training.lm.dialogues import DialoguePlan, Dialogues, Sounds
+from kaiwa_training.lm.incoming import IncomingQuestions
 from kaiwa_training.lm.losses import ListeningHeads, Material, losses, material
 from kaiwa_training.lm.network import TrainableLm
-from kaiwa_training.lm.stores import QuestionFolder, QuestionStore
 from kaiwa_training.schedule import learning_rate
 
 CHECKPOINT_NAME, CURVE_NAME = "lm.pt", "lm.jsonl"
@@ -28,20 +28,20 @@ class LmPlan:
     """How long and how fast, on what, and how rows are made.
 
     The depformer is trained on the share `spoken` of the steps in which Moshi speaks, and on
-    `silent` others. Of the user's codebooks `heard` are. `words` is how many numbers of words the
-    questions know, `fresh_every` after how many steps it looks for new questions.
+    `silent` others. Of the user's codebooks `heard` are. `words` is how many words the questions'
+    numbers tell apart, `fresh_every` after how many steps it looks for new questions.
     """
 
     steps: int = 3500
     rows: int = 24
-    top_rate: float = 1.5e-3
+    top_rate: float = 2e-3
     warm_up: int = 150
     weight_decay: float = 0.05
     greatest_gradient: float = 1.0
     spoken: float = 0.125
     silent: int = 32
     heard: tuple[int, ...] = (0, 1)
-    words: int = 1
+    words: int = 0
     fresh_every: int = 20
     saved_every: int = 100
     seed: int = 1
@@ -118,22 +118,6 @@ class LmTraining:
         return torch.autocast(torch.device(self.plan.device).type, dtype=torch.bfloat16)
 
 
-class Questions:
-    """All the questions of a folder so far, as dialogues."""
-
-    def __init__(self, folder: Path, sounds: Sounds, plan: DialoguePlan) -> None:
-        self._folder, self._sounds, self._plan = QuestionFolder(folder), sounds, plan
-        self._stores: list[QuestionStore] = []
-        self.dialogues: Dialogues | None = None
-
-    def look(self) -> int:
-        """Takes in what has come to the folder; gives how many questions there are now."""
-        if fresh := self._folder.fresh():
-            self._stores = [QuestionStore.join([*self._stores, *fresh])]
-            self.dialogues = Dialogues(self._stores[0], self._sounds, self._plan)
-        return sum(len(store) for store in self._stores)
-
-
 def train_lm(
     config: LmConfig,
     sounds: Sounds,
@@ -146,6 +130,7 @@ def train_lm(
 
     Raises:
         FileNotFoundError: there are no questions yet.
+        ValueError: questions know more words than the plan.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, curve = folder / CHECKPOINT_NAME, checkpoints.Curve(folder / CURVE_NAME)
@@ -153,17 +138,15 @@ def train_lm(
     if (stored := checkpoints.load(path)) is not None:
         training.resume(stored)
     curve.keep_until(training.step)
-    questions = Questions(questions_folder, sounds, plan.dialogues)
-    known = questions.look()
+    questions = IncomingQuestions(questions_folder, plan.words)
+    dialogues = Dialogues(questions.look(), sounds, plan.dialogues)
     while training.step < plan.steps:
-        if questions.dialogues is None:
-            raise FileNotFoundError(f"{questions_folder}: expected stores of questions, found none")
-        figures = training.train(training.batch(questions.dialogues))
-        figures["questions"] = known
+        if training.step % plan.fresh_every == 0 and questions.more:
+            dialogues = Dialogues(questions.look(), sounds, plan.dialogues)
+        figures = training.train(training.batch(dialogues))
+        figures["questions"] = len(dialogues.pool.store)
         curve.add(training.step - 1, **figures)
         show(training.step, figures)
-        if training.step % plan.fresh_every == 0:
-            known = questions.look()
         if training.step % plan.saved_every == 0 or training.step == plan.steps:
             checkpoints.save(path, training.state())
     return path
