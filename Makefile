@@ -9,7 +9,7 @@ PYTEST_FLAGS ?=
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 .PHONY: setup
 setup: ## Make .venv with the services, the client and libopus
@@ -54,6 +54,18 @@ baseline: setup-dev ## At a release: make this contract the one that must not br
 clients/typescript/node_modules: clients/typescript/package-lock.json | setup-dev
 	npm ci --silent --prefix clients/typescript
 	@touch $@
+
+.PHONY: setup-training
+setup-training: ## Make .venv with what training the small model needs, and the voices
+	@scripts/setup.sh training
+
+.PHONY: demo-model
+demo-model: setup-training ## Train the small model from nothing into build/demo-model (hours; resumes)
+	@$(BIN)/python -m kaiwa_training
+
+.PHONY: judge-model
+judge-model: setup-training ## Judge MODEL_DIR, or the model in the box, by live calls (about an hour)
+	@$(BIN)/python -m kaiwa_training.evaluation $(or $(MODEL_DIR),services/kaiwa_server/tiny-moshi) build/demo-model/corpus $(OUT)/judged
 
 .PHONY: clean
 clean: ## Remove .venv and everything that is made

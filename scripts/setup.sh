@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the virtual environment .venv with everything Kaiwa needs, or says what is missing.
 #   scripts/setup.sh run    what the services and the client need
-#   scripts/setup.sh dev    the same, and the tools of the tests, with the reference package
+#   scripts/setup.sh training  the same, and what makes the small model: packages and voices
+#   scripts/setup.sh dev    all of it, and the tools of the tests, with the reference package
 set -euo pipefail
 cd "$(dirname "$0")/.."
 role=${1:-run}
@@ -64,6 +65,9 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
   # torch first and by its exact version: a plain "torch" would look for another build.
   .venv/bin/pip install -q --progress-bar on $(grep '^torch==' constraints.txt)
   .venv/bin/pip install -q --progress-bar on -c constraints.txt -e '.[all]'
+  if [ "$role" = training ]; then
+    .venv/bin/pip install -q -c constraints.txt --group training
+  fi
   if [ "$role" = dev ]; then
     .venv/bin/pip install -q -c constraints.txt --group dev
     # The reference that the parity tests compare with. Its pins exclude our torch; it runs on it.
@@ -75,11 +79,16 @@ fi
 
 has_libopus || need_debian "Opus audio" libopus0
 
+voices=(espeak-ng flite festival festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k)
+if [ "$role" = training ] && ! dpkg -s "${voices[@]}" >/dev/null 2>&1; then
+  need_debian "The synthetic voices" "${voices[@]}"
+fi
+
 if [ "$role" = dev ]; then
   command -v npm >/dev/null || need_debian "The TypeScript example" nodejs npm
   # Without these the tests of the Go example and of the compose and Prometheus files are skipped.
   extras=(docker-compose prometheus protoc-gen-go protoc-gen-go-grpc golang-google-grpc-dev
-    golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev)
+    golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev "${voices[@]}")
   if ! dpkg -s "${extras[@]}" >/dev/null 2>&1; then
     # One of them is a daemon, so a person is asked; a build machine is not.
     if [ -n "${CI:-}" ] && can_install; then

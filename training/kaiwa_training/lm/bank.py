@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from kaiwa_server.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from numpy.typing import NDArray
 
-from kaiwa_server.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from kaiwa_training.lm.tokenizer import END_OF_PADDING, PADDING
 
 Codes = NDArray[np.uint16]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-
 from kaiwa_server.models.delays import NO_INPUT
+
 from kaiwa_training.lm.bank import GREETING, NOT_UNDERSTOOD, Codes, ReplyBank
 from kaiwa_training.lm.pool import QuestionPool
 from kaiwa_training.lm.stores import NO_WORD, Array, BackgroundStore, QuestionStore

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
-
 from kaiwa_server.models.checkpoint import CONFIG_NAME
 from kaiwa_server.models.lm import MoshiLm
+from safetensors.torch import save_file
+
 from kaiwa_training.lm.shape import to_json
 from kaiwa_training.lm.tokenizer import WordTokenizer
 

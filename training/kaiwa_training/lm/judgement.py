@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-
 from kaiwa_server.models.lm import MoshiLm
+
 from kaiwa_training.lm.bank import GREETING, Reply, ReplyBank, words_of
 from kaiwa_training.lm.rollout import Call, RolloutPlan, question_calls, silent_calls
 from kaiwa_training.lm.stores import Array, BackgroundStore, QuestionStore

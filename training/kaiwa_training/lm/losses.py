@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
+from kaiwa_server.models.lm_config import LmConfig
 from torch import Tensor, nn
 
-from kaiwa_server.models.lm_config import LmConfig
 from kaiwa_training.lm.dialogues import SILENT, SPEAKING, UNKNOWN, Rows
 from kaiwa_training.lm.network import TrainableLm
 from kaiwa_training.lm.streams import NOT_WRITTEN, written_tokens

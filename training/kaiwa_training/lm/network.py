@@ -8,13 +8,13 @@ from typing import cast
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from kaiwa_server.models.depformer import DepformerLayer
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.lm_config import LmConfig
 from kaiwa_server.models.rope import rope_angles
 from kaiwa_server.models.transformer import SelfAttention, SiluGating, TransformerLayer
+from torch import Tensor, nn
+
 from kaiwa_training.lm.streams import read_tokens
 
 

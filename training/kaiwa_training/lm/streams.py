@@ -6,9 +6,8 @@ read d + 1 steps after its frame, up to then as its initial token, and written d
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
 from kaiwa_server.models.lm_config import LmConfig
+from torch import Tensor
 
 NOT_WRITTEN = -1
 """Stands for a token that a step writes and no frame holds."""

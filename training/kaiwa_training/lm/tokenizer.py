@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import sentencepiece
-
 from kaiwa_server.lm.text import TextPieces
 
 PADDING = 3

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from kaiwa_server.models.lm_config import LmConfig
 from torch import nn
 
-from kaiwa_server.models.lm_config import LmConfig
 from kaiwa_training import checkpoints
 from kaiwa_training.lm.dialogues import DialoguePlan, Dialogues, Sounds
 from kaiwa_training.lm.incoming import IncomingQuestions

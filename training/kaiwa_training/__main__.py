@@ -1,0 +1,132 @@
+"""Makes the demo model from nothing: `python -m kaiwa_training`, or `make demo-model`."""
+
+import argparse
+import multiprocessing
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from kaiwa_training import stages
+from kaiwa_training.codec.decoder_training import DecoderPlan
+from kaiwa_training.codec.encoder_training import EncoderPlan
+from kaiwa_training.lm.training import LmPlan
+from kaiwa_training.memory import keep_freed_memory
+from kaiwa_training.progress import shown
+from kaiwa_training.speech.building import build_corpus
+from kaiwa_training.texts.texts import load_texts
+from kaiwa_training.workplace import Workplace
+
+SEED = 1
+QUESTION_SHARDS = 45
+
+DESCRIPTION = """\
+Trains the small Moshi that comes with Kaiwa: makes the voices, trains the codec's encoder, then,
+side by side, its decoder and the LM, and writes the model in Kyutai's layout to FOLDER/model.
+It takes a few hours on two CPU cores. Ctrl-C stops it; the same command goes on where it was.
+"""
+
+
+def main() -> None:
+    """Runs all stages, or one."""
+    parser = argparse.ArgumentParser(
+        prog="python -m kaiwa_training",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--folder", type=Path, default=Path("build/demo-model"))
+    parser.add_argument(
+        "--only", choices=STAGES, help="one stage, from what the ones before it left"
+    )
+    arguments = parser.parse_args()
+    place = Workplace(arguments.folder)
+    try:
+        for name in [arguments.only] if arguments.only else ["corpus", "encoder", "tokens"]:
+            STAGES[name](place)
+        if not arguments.only:
+            _side_by_side(place, ("questions", "decoder", "lm"))
+            STAGES["export"](place)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. The same command goes on from here.")
+        sys.exit(130)
+
+
+def corpus(place: Workplace) -> None:
+    """Makes the clips of all voices."""
+    if not (place.corpus / "clips.npy").exists():
+        build_corpus(place.corpus, seed=SEED, processes=multiprocessing.cpu_count())
+
+
+def encoder(place: Workplace) -> None:
+    """Trains the encoder on every core."""
+    keep_freed_memory()
+    plan = EncoderPlan()
+    with shown("encoder", plan.steps) as show:
+        stages.encoder(place, plan, show)
+
+
+def tokens(place: Workplace) -> None:
+    """Encodes what the decoder and the LM learn from."""
+    keep_freed_memory()
+    stages.tokens(place, load_texts())
+
+
+def questions(place: Workplace) -> None:
+    """Encodes questions for the LM."""
+    keep_freed_memory()
+    with shown("questions", QUESTION_SHARDS) as show:
+        stages.questions(place, load_texts(), QUESTION_SHARDS, show)
+
+
+def decoder(place: Workplace) -> None:
+    """Trains the decoder on one core."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    plan = DecoderPlan()
+    with shown("decoder", plan.steps) as show:
+        stages.decoder(place, plan, show)
+
+
+def lm(place: Workplace) -> None:
+    """Trains the LM on one core."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    plan = LmPlan()
+    with shown("lm", plan.steps) as show:
+        stages.lm(place, plan, show)
+
+
+def export(place: Workplace) -> None:
+    """Writes the finished model."""
+    stages.export(place, place.model)
+
+
+STAGES: dict[str, Callable[[Workplace], None]] = {
+    stage.__name__: stage for stage in (corpus, encoder, tokens, questions, decoder, lm, export)
+}
+
+
+def _side_by_side(place: Workplace, names: tuple[str, ...]) -> None:
+    """Runs stages in a process each.
+
+    Raises:
+        SystemExit: one of them failed; the others were stopped.
+    """
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=STAGES[name], args=(place,)) for name in names]
+    for process in processes:
+        process.start()
+    try:
+        for process in processes:
+            process.join()
+            if process.exitcode != 0:
+                raise SystemExit(f"{process.name} failed with {process.exitcode}")
+    finally:
+        for process in processes:
+            process.terminate()
+
+
+if __name__ == "__main__":
+    main()
