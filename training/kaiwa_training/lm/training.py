@@ -29,7 +29,8 @@ class LmPlan:
 
     The depformer is trained on the share `spoken` of the steps in which Moshi speaks, and on
     `silent` others. Of the user's codebooks `heard` are. `words` is how many words the questions'
-    numbers tell apart, `fresh_every` after how many steps it looks for new questions.
+    numbers tell apart, `fresh_every` after how many steps it looks for new questions. `bf16` is for
+    hardware that has it; elsewhere it is ten times slower.
     """
 
     steps: int = 3500
