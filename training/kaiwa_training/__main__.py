@@ -98,13 +98,25 @@ def lm(place: Workplace) -> None:
         stages.lm(place, plan, show)
 
 
+def judge(place: Workplace) -> None:
+    """Judges the LM on the questions that were kept from it, without sound."""
+    console = Console()
+    for name, found in stages.judge_lm(place):
+        engines = "  ".join(f"{key} {share:.1%}" for key, share in found.groups["engine"].items())
+        console.print(f"{name}: {found.right:.1%} of {found.questions} right  {engines}")
+        console.print(f"  greeted {found.greeted:.1%}, quiet {found.quiet:.1%}")
+        for wrong in found.confusions[:6]:
+            console.print(f"  {wrong.count} x {wrong.due}: {wrong.said!r}")
+
+
 def export(place: Workplace) -> None:
     """Writes the finished model."""
     stages.export(place, place.model)
 
 
 STAGES: dict[str, Callable[[Workplace], None]] = {
-    stage.__name__: stage for stage in (corpus, encoder, tokens, questions, decoder, lm, export)
+    stage.__name__: stage
+    for stage in (corpus, encoder, tokens, questions, decoder, lm, judge, export)
 }
 
 

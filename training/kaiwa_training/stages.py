@@ -1,6 +1,7 @@
 """The stages of the demo model's training, each from what the ones before it left."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from kaiwa_training.codec.decoder_training import Crops, DecoderPlan, train_decoder
 from kaiwa_training.codec.encoder_training import EncoderPlan, train_encoder
-from kaiwa_training.codec.encoding import load_mimi
+from kaiwa_training.codec.encoding import hearing, load_mimi
 from kaiwa_training.codec.export import export_codec
 from kaiwa_training.codec.material import (
     load_spoken,
@@ -22,10 +23,13 @@ from kaiwa_training.codec.questions import make_backgrounds, make_questions
 from kaiwa_training.lm.bank import GREETING, NOT_UNDERSTOOD, ReplyBank
 from kaiwa_training.lm.dialogues import Sounds
 from kaiwa_training.lm.export import export_lm
+from kaiwa_training.lm.hearing import Hearing
+from kaiwa_training.lm.judgement import Judgement, judge
+from kaiwa_training.lm.rollout import RolloutPlan
 from kaiwa_training.lm.shape import demo_lm
-from kaiwa_training.lm.stores import BackgroundStore
+from kaiwa_training.lm.stores import BackgroundStore, QuestionStore
 from kaiwa_training.lm.tokenizer import WordTokenizer, train_tokenizer
-from kaiwa_training.lm.training import LmPlan, train_lm, trained_lm
+from kaiwa_training.lm.training import CHECKPOINT_NAME, LmPlan, train_lm, trained_lm
 from kaiwa_training.speech.corpus import Corpus
 from kaiwa_training.speech.plan import Kind
 from kaiwa_training.texts.texts import Texts
@@ -80,6 +84,7 @@ def tokens(place: Workplace, texts: Texts) -> None:
     starts_s = [(corpus.words(clip)["start_cs"] / 100).tolist() for clip in said]
     reply_bank(exactly, names(texts), texts.replies(), starts_s, tokenizer).save(place.bank)
     np.save(place.silence, silence(mimi))
+    hearing(place.encoder).save(place.hearing)
     make_backgrounds(mimi, seed=8, each=24).save(place.backgrounds)
     place.judged.mkdir(exist_ok=True)
     for name, kind in JUDGED.items():
@@ -113,6 +118,7 @@ def decoder(place: Workplace, plan: DecoderPlan, show: Show) -> None:
 
 def lm(place: Workplace, plan: LmPlan, show: Show) -> None:
     """Trains the LM on the questions there are, and those that come meanwhile."""
+    plan = replace(plan, words=len(Corpus(place.corpus).vocabulary))
     sounds = Sounds(
         bank=ReplyBank.load(place.bank),
         silence=np.load(place.silence),
@@ -121,11 +127,25 @@ def lm(place: Workplace, plan: LmPlan, show: Show) -> None:
         codebook_size=demo_lm(1).codebook_size,
     )
     config = demo_lm(WordTokenizer.load(place.tokenizer).size)
-    train_lm(config, sounds, place.questions, place.lm, plan, show)
+    heard = Hearing.load(place.hearing)
+    train_lm(config, sounds, place.questions, place.lm, plan, show, heard)
+
+
+def judge_lm(place: Workplace) -> Iterator[tuple[str, Judgement]]:
+    """Judges the LM offline, on every set of questions that it was not trained on."""
+    corpus, tokenizer = Corpus(place.corpus), WordTokenizer.load(place.tokenizer)
+    trained = trained_lm(place.lm / CHECKPOINT_NAME, demo_lm(tokenizer.size)).eval()
+    bank, backgrounds = ReplyBank.load(place.bank), BackgroundStore.load(place.backgrounds)
+    engines = np.array([voice.engine for voice in corpus.voices])
+    for path in sorted(place.judged.glob("*.npz")):
+        asked = QuestionStore.load(path)
+        groups = {"engine": engines[asked.voice]}
+        found = judge(trained, bank, tokenizer, asked, backgrounds, RolloutPlan(), groups)
+        yield path.stem, found
 
 
 def export(place: Workplace, folder: Path) -> None:
     """Writes the finished model."""
     tokenizer = WordTokenizer.load(place.tokenizer)
-    export_lm(trained_lm(place.lm / "lm.pt", demo_lm(tokenizer.size)), tokenizer, folder)
+    export_lm(trained_lm(place.lm / CHECKPOINT_NAME, demo_lm(tokenizer.size)), tokenizer, folder)
     export_codec(load_mimi(place.decoder), folder)

@@ -51,6 +51,11 @@ class Workplace:
         return self.folder / "lm" / "silence.npy"
 
     @property
+    def hearing(self) -> Path:
+        """Which of the user's tokens sound alike."""
+        return self.folder / "lm" / "hearing.npz"
+
+    @property
     def backgrounds(self) -> Path:
         """Silence and noises of the user's side in tokens."""
         return self.folder / "lm" / "backgrounds.npz"

@@ -43,6 +43,7 @@ TRAINING_MIX = Mix(
         ((Kind.MOSHI_REPLY, Kind.MOSHI_SENTENCE), 3),
     ),
     frames=26,
+    hard=0.5,
 )
 JUDGED = {
     "phrase": Kind.HELD_OUT_PHRASING,
@@ -65,10 +66,10 @@ WEIGHTS = {
 class EncoderPlan:
     """How long, how fast and from where."""
 
-    steps: int = 3000
+    steps: int = 3600
     top_rate: float = 1.2e-3
-    quantized_from: int = 300
-    front_until: int = 1000
+    quantized_from: int = 2200
+    front_until: int = 1300
     judged_every: int = 250
     saved_every: int = 100
     seed: int = 1

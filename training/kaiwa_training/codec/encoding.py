@@ -5,14 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from kaiwa_server.audio import FRAME_SAMPLES
 from kaiwa_server.models.mimi import Mimi
 from numpy.typing import NDArray
 
 from kaiwa_training import checkpoints
 from kaiwa_training.codec import whole
+from kaiwa_training.codec.heads import LABELS_PER_FRAME
 from kaiwa_training.codec.quantization import register
 from kaiwa_training.codec.shape import DEMO_MIMI
+from kaiwa_training.lm.hearing import Hearing
 
 ROWS = 8
 """Clips in one go. More are slower on a CPU: they no longer fit its caches."""
@@ -31,6 +34,21 @@ def load_mimi(path: Path) -> Mimi:
     mimi.load_state_dict(stored["mimi"])
     register(mimi.quantizer)
     return mimi.requires_grad_(False).eval()
+
+
+def hearing(path: Path) -> Hearing:
+    """What the encoder's training knows of the entries of the first two codebooks.
+
+    Of the first these are the entries and the phones they stand for, of the second the entries.
+    """
+    mimi, heads = load_mimi(path), (checkpoints.load(path) or {})["heads"]
+    semantic = mimi.quantizer.rvq_first.codebooks[0].entries
+    acoustic = mimi.quantizer.rvq_rest.codebooks[0].entries
+    logits = F.linear(semantic, heads["phone.weight"], heads["phone.bias"])
+    phones = logits.view(len(semantic), LABELS_PER_FRAME, -1).softmax(dim=-1).flatten(1)
+    near = semantic / semantic.std() / semantic.shape[1] ** 0.5
+    both = torch.cat((near, 2 * phones), dim=1)
+    return Hearing((both.numpy(), (acoustic / acoustic.std()).numpy()))
 
 
 @torch.inference_mode()

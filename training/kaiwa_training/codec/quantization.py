@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from kaiwa_server.models.quantizer import LEAST_USAGE, Codebook, ResidualQuantizer
 from torch import Tensor, nn
 
-DECAY = 0.99
+DECAY = 0.97
 DEAD_USAGE = 0.03
 """An entry that on average so few vectors of a batch use is put on a random vector instead."""
 

@@ -43,7 +43,7 @@ def condition_of(noise_rms: float) -> int:
 
 
 def on_a_line(speech: Samples, rng: np.random.Generator, *, hard: float) -> Heard:
-    """Puts speech [n] into a call, at any place of a frame; with `hard` 0 only its level changes."""
+    """Puts speech [n] into a call, at any place of a frame; `hard` as in `degrade`."""
     lead = int(rng.integers(2 * LEAD_FRAMES, 4 * LEAD_FRAMES)) * FRAME_SAMPLES
     lead += int(rng.integers(FRAME_SAMPLES))
     tail = (TAIL_FRAMES + 1) * FRAME_SAMPLES

@@ -13,6 +13,7 @@ from torch import nn
 
 from kaiwa_training import checkpoints
 from kaiwa_training.lm.dialogues import DialoguePlan, Dialogues, Sounds
+from kaiwa_training.lm.hearing import Hearing
 from kaiwa_training.lm.incoming import IncomingQuestions
 from kaiwa_training.lm.losses import ListeningHeads, Material, losses, material
 from kaiwa_training.lm.network import TrainableLm
@@ -126,8 +127,11 @@ def train_lm(
     folder: Path,
     plan: LmPlan,
     show: Callable[[int, dict[str, float]], None],
+    hearing: Hearing | None = None,
 ) -> Path:
     """Trains to the plan's end, or goes on with what `folder` holds; gives the last checkpoint.
+
+    `hearing` is what is known of the user's tokens before it begins.
 
     Raises:
         FileNotFoundError: there are no questions yet.
@@ -138,6 +142,8 @@ def train_lm(
     training = LmTraining(config, len(sounds.bank.replies), plan)
     if (stored := checkpoints.load(path)) is not None:
         training.resume(stored)
+    elif hearing is not None:
+        hearing.begin(training.lm)
     curve.keep_until(training.step)
     questions = IncomingQuestions(questions_folder, plan.words)
     dialogues = Dialogues(questions.look(), sounds, plan.dialogues)
