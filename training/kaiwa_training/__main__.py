@@ -4,6 +4,7 @@ import argparse
 import multiprocessing
 import sys
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import torch
@@ -71,6 +72,8 @@ def tokens(place: Workplace) -> None:
     """Encodes what the decoder and the LM learn from."""
     keep_freed_memory()
     stages.tokens(place, load_texts())
+    # The LM's training starts beside the encoding of questions and needs some to begin with.
+    stages.questions(place, load_texts(), 1, lambda step, figures: None)
 
 
 def questions(place: Workplace) -> None:
@@ -127,14 +130,17 @@ def _side_by_side(place: Workplace, names: tuple[str, ...]) -> None:
         SystemExit: one of them failed; the others were stopped.
     """
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=STAGES[name], args=(place,)) for name in names]
+    processes = [context.Process(target=STAGES[name], args=(place,), name=name) for name in names]
     for process in processes:
         process.start()
+    running = {process.sentinel: process for process in processes}
     try:
-        for process in processes:
-            process.join()
-            if process.exitcode != 0:
-                raise SystemExit(f"{process.name} failed with {process.exitcode}")
+        while running:
+            for sentinel in wait(list(running)):
+                process = running.pop(int(sentinel))  # type: ignore[arg-type]
+                process.join()
+                if process.exitcode != 0:
+                    raise SystemExit(f"{process.name} failed with {process.exitcode}")
     finally:
         for process in processes:
             process.terminate()

@@ -12,6 +12,7 @@ from kaiwa_training.codec.encoder_training import EncoderPlan, train_encoder
 from kaiwa_training.codec.encoding import hearing, load_mimi
 from kaiwa_training.codec.export import export_codec
 from kaiwa_training.codec.material import (
+    in_a_call,
     load_spoken,
     replies,
     reply_bank,
@@ -69,13 +70,14 @@ def tokens(place: Workplace, texts: Texts) -> None:
         key=lambda clip: int(corpus.clips["intent"][clip]),
     )
     own = corpus.of_kind(Kind.MOSHI_SENTENCE).tolist()
-    exactly = replies(mimi, corpus, said)
+    exactly, quiet = replies(mimi, corpus, said), silence(mimi)
+    crop = DecoderPlan().frames
     save_spoken(
         place.material,
         [
-            spoken(mimi, corpus, users, lead_frames=4, seed=6),
-            spoken(mimi, corpus, own, lead_frames=4, seed=7),
-            exactly,
+            spoken(mimi, corpus, users, lead_frames=4, least_frames=crop, seed=6),
+            spoken(mimi, corpus, own, lead_frames=4, least_frames=crop, seed=7),
+            in_a_call(exactly, quiet),
         ],
     )
     place.lm.mkdir(parents=True, exist_ok=True)
@@ -83,7 +85,7 @@ def tokens(place: Workplace, texts: Texts) -> None:
     tokenizer.save(place.tokenizer)
     starts_s = [(corpus.words(clip)["start_cs"] / 100).tolist() for clip in said]
     reply_bank(exactly, names(texts), texts.replies(), starts_s, tokenizer).save(place.bank)
-    np.save(place.silence, silence(mimi))
+    np.save(place.silence, quiet)
     hearing(place.encoder).save(place.hearing)
     make_backgrounds(mimi, seed=8, each=24).save(place.backgrounds)
     place.judged.mkdir(exist_ok=True)

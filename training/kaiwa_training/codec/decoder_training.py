@@ -101,6 +101,8 @@ class DecoderTraining:
                 mimi.decoder.parameters(),
             )
         )
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)  # a codec comes from its checkpoint for inference
         self.spectral = SpectralLoss()
         self.critic = Critic()
         self.optimizer = torch.optim.AdamW(self.parameters, betas=(0.8, 0.99))

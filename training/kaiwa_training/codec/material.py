@@ -15,26 +15,43 @@ from kaiwa_training.lm.tokenizer import WordTokenizer
 from kaiwa_training.speech.clips import speech_of
 from kaiwa_training.speech.corpus import Corpus
 
-LEAD_FRAMES = 12
-"""Silence before a reply when it is encoded, as in a call: longer than the encoder looks back."""
+LEAD_FRAMES = 52
+"""Silence before a reply when it is encoded, as in a call: longer than the encoder looks back.
+
+Each of its three layers looks back 16 frames.
+"""
 
 TAIL_FRAMES = 2
 """Silence that belongs to a reply, so that its last sounds fade."""
 
 SILENCE_FRAMES = 200
 
+QUIET_BEFORE, QUIET_AFTER = 4, 20
+"""How much silence the decoder hears before and after a reply."""
+
 
 def spoken(
-    mimi: Mimi, corpus: Corpus, clips: Sequence[int], *, lead_frames: int, seed: int
+    mimi: Mimi,
+    corpus: Corpus,
+    clips: Sequence[int],
+    *,
+    lead_frames: int,
+    least_frames: int,
+    seed: int,
 ) -> list[Spoken]:
-    """Clean clips, from a little silence on, each at another level and place of a frame."""
+    """Clean clips, from a little silence on, each at another level and place of a frame.
+
+    What is shorter than `least_frames` ends in silence.
+    """
     rng = np.random.default_rng(seed)
     sounds = []
     for clip in clips:
         gain = 10 ** (rng.uniform(-6, 4) / 20)
         offset = np.zeros(int(rng.integers(FRAME_SAMPLES)), np.float32)
         speech = np.concatenate((offset, speech_of(corpus, int(clip)) * np.float32(gain)))
-        sounds.append(whole_frames(speech, lead_frames))
+        sound = whole_frames(speech, lead_frames)
+        missing = max(0, least_frames * FRAME_SAMPLES - len(sound))
+        sounds.append(np.pad(sound, (0, missing)))
     return [Spoken(*pair) for pair in zip(sounds, encode(mimi, sounds), strict=True)]
 
 
@@ -45,6 +62,23 @@ def replies(mimi: Mimi, corpus: Corpus, clips: Sequence[int]) -> list[Spoken]:
         whole_frames(np.concatenate((speech_of(corpus, clip), tail)), LEAD_FRAMES) for clip in clips
     ]
     return [Spoken(*pair) for pair in zip(sounds, encode(mimi, sounds), strict=True)]
+
+
+def in_a_call(said: Sequence[Spoken], quiet: NDArray[np.uint16]) -> list[Spoken]:
+    """What `replies` gives as the LM is to write it, between the tokens of `silence`.
+
+    In their own recording there are other tokens around them: the encoder still hears the call's
+    start, or the reply. A decoder that was taught only those would make noise of silence.
+    """
+    before, after = quiet[:, :QUIET_BEFORE], quiet[:, :QUIET_AFTER]
+    still = [np.zeros(part.shape[1] * FRAME_SAMPLES, np.float32) for part in (before, after)]
+    return [
+        Spoken(
+            np.concatenate((still[0], sound.pcm[LEAD_FRAMES * FRAME_SAMPLES :], still[1])),
+            np.concatenate((before, sound.codes[:, LEAD_FRAMES:], after), axis=1),
+        )
+        for sound in said
+    ]
 
 
 def reply_bank(
@@ -66,8 +100,8 @@ def reply_bank(
 
 def silence(mimi: Mimi) -> NDArray[np.uint16]:
     """The codes [8, n] of silence, once the call's start is forgotten."""
-    frames = 2 * LEAD_FRAMES + SILENCE_FRAMES
-    return encode(mimi, [np.zeros(frames * FRAME_SAMPLES, np.float32)])[0][:, 2 * LEAD_FRAMES :]
+    frames = LEAD_FRAMES + SILENCE_FRAMES
+    return encode(mimi, [np.zeros(frames * FRAME_SAMPLES, np.float32)])[0][:, LEAD_FRAMES:]
 
 
 def save_spoken(path: Path, pools: Sequence[Sequence[Spoken]]) -> None:
