@@ -6,6 +6,7 @@ QUESTION ?=
 MODEL_DIR ?=
 MODEL_FLAG := $(if $(MODEL_DIR),--model-dir $(MODEL_DIR))
 PYTEST_FLAGS ?=
+BENCH ?=
 
 .PHONY: help
 help: ## List the targets
@@ -31,6 +32,10 @@ serve: setup ## Start everything and keep it running (MODEL_DIR=... for a real c
 .PHONY: test
 test: setup-dev clients/typescript/node_modules ## Run every test
 	@$(BIN)/pytest $(PYTEST_FLAGS)
+
+.PHONY: bench
+bench: setup-dev ## Compare with the peers on one core, figures in out/bench/ (BENCH='--quick --part codec')
+	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
 .PHONY: check
 check: setup-dev clients/typescript/node_modules ## Format, lint, types, import rules, contract, generated code
