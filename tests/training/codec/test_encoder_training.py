@@ -75,7 +75,6 @@ def changed(training: EncoderTraining, before: dict[str, Tensor]) -> set[str]:
     return {name for name, weight in after.items() if not torch.equal(weight, before[name])}
 
 
-@pytest.mark.xfail(reason="chance of the heads and the codebooks is not that of the step")
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     corpus: WatchedCorpus, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from kaiwa_training.codec import whole
 from kaiwa_training.codec.shape import DEMO_MIMI
 
 FRAMES = 40
-"""More than the context of the codec's transformers, which is 16 frames."""
+"""More than the context of the codec's transformers, which is 8 frames."""
 
 
 @pytest.fixture(scope="module")

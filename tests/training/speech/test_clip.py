@@ -36,6 +36,14 @@ def test_there_is_a_phone_for_each_10_ms() -> None:
     assert set(clip.phones[2:102]) == {9}
 
 
+def test_noise_in_the_engines_pauses_is_no_speech() -> None:
+    spoken = tone()
+    noisy = spoken.samples.copy()
+    noisy[:4800] = noisy[-4800:] = 0.05
+    breathing = Speech(noisy, spoken.phones, spoken.words)
+    np.testing.assert_array_equal(make_clip(breathing).pcm, make_clip(spoken).pcm)
+
+
 def test_words_move_with_the_trimming() -> None:
     assert make_clip(tone()).words == (("Hello,", 2, 102),)
 

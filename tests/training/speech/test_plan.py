@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from kaiwa_training.speech.plan import NO_INTENT, Kind, PlannedClip, plan_clips
 from kaiwa_training.speech.voices import HELD_OUT_VOICES, MOSHI, TRAINING_VOICES
-from kaiwa_training.texts.texts import load_texts
+from kaiwa_training.texts.texts import load_texts, words_of
 
 TRAINING = (
     Kind.TRAINING_QUESTION,
@@ -40,9 +40,24 @@ def test_no_variant_of_a_held_out_voice_is_trained() -> None:
 
 
 def test_no_held_out_text_is_trained(plan: tuple[PlannedClip, ...]) -> None:
-    trained = {clip.utterance.text for clip in of(plan, *TRAINING)}
+    trained = {tuple(sorted(words_of(clip.utterance.text))) for clip in of(plan, *TRAINING)}
     held_out = of(plan, Kind.HELD_OUT_PHRASING, Kind.HELD_OUT_BOTH, Kind.HELD_OUT_SENTENCE)
-    assert not trained & {clip.utterance.text for clip in held_out}
+    assert not trained & {tuple(sorted(words_of(clip.utterance.text))) for clip in held_out}
+
+
+def test_questions_are_asked_in_more_ways_than_are_written(plan: tuple[PlannedClip, ...]) -> None:
+    texts = load_texts()
+    written = sum(len(intent.asked) for intent in texts.intents) + len(texts.other)
+    said = {clip.utterance.text for clip in of(plan, Kind.TRAINING_QUESTION)}
+    assert len(said) > 2 * written
+
+
+def test_a_training_phrasing_in_a_held_out_voice_is_said_as_written(
+    plan: tuple[PlannedClip, ...],
+) -> None:
+    texts = load_texts()
+    written = {text for intent in texts.intents for text in intent.asked} | set(texts.other)
+    assert {clip.utterance.text for clip in of(plan, Kind.HELD_OUT_VOICE)} <= written
 
 
 @pytest.mark.parametrize("kind", JUDGED)

@@ -25,7 +25,7 @@ def held_out(texts: Texts) -> list[str]:
 
 def test_there_are_enough_intents_each_with_enough_phrasings(texts: Texts) -> None:
     assert len(texts.intents) >= 26
-    assert all(26 <= len(intent.asked) <= 36 for intent in texts.intents)
+    assert all(75 <= len(intent.asked) <= 90 for intent in texts.intents)
     assert all(len(intent.held_out) == 5 for intent in texts.intents)
 
 
@@ -52,7 +52,7 @@ def test_texts_are_plain_words(texts: Texts) -> None:
 
 def test_questions_are_short(texts: Texts) -> None:
     for intent in texts.intents:
-        assert all(len(text.split()) <= 9 for text in (*intent.asked, *intent.held_out))
+        assert all(len(text.split()) <= 10 for text in (*intent.asked, *intent.held_out))
 
 
 def test_no_text_is_there_twice(texts: Texts) -> None:

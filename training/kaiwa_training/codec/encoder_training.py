@@ -66,11 +66,11 @@ WEIGHTS = {
 class EncoderPlan:
     """How long, how fast and from where."""
 
-    steps: int = 3600
+    steps: int = 7000
     top_rate: float = 1.2e-3
-    quantized_from: int = 2200
-    front_until: int = 1300
-    judged_every: int = 250
+    quantized_from: int = 5200
+    front_until: int = 2000
+    judged_every: int = 500
     saved_every: int = 100
     seed: int = 1
 
@@ -128,6 +128,7 @@ class EncoderTraining:
         rate = learning_rate(self.step, top=self.plan.top_rate, steps=self.plan.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self._take_chances_of_step()
         losses, _, _ = self.losses(batch, learn=True)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
         self.optimizer.zero_grad()
@@ -152,7 +153,8 @@ class EncoderTraining:
             (semantic,), first_back, first_distance = self.semantic.quantize(latent, learn=learn)
             (acoustic, *_), rest_back, distance = self.acoustic.quantize(latent, learn=learn)
             back, distance = first_back + rest_back, distance + first_distance
-        losses, meaning = self.heads.losses(semantic, acoustic, batch.labels)
+        chance = self.generator if learn else None
+        losses, meaning = self.heads.losses(semantic, acoustic, batch.labels, chance)
         target = self.log_mel(batch.clean)
         losses["mel"] = (self.mel_head(back) - target).abs().mean()
         losses["distance"] = distance
@@ -168,6 +170,7 @@ class EncoderTraining:
     @torch.no_grad()
     def fit_codebooks(self, batches: list[Batch]) -> None:
         """Puts all codebooks on the clusters of what the encoder makes of some batches."""
+        self._take_chances_of_step()
         latent = torch.cat([whole.encode_latent(self.mimi, batch.heard) for batch in batches])
         for learning in (self.semantic, self.acoustic):
             vectors = learning.quantizer.input_proj(latent).transpose(1, 2).flatten(0, 1)
@@ -186,8 +189,12 @@ class EncoderTraining:
             asked += int(known.sum())
         return {"phone_accuracy": phones, "meaning_accuracy": right / max(asked, 1)}
 
+    def _take_chances_of_step(self) -> None:
+        """Lets chance depend on seed and step alone, so that a stopped run goes on as it would."""
+        self.generator.manual_seed(self.plan.seed * 1_000_003 + self.step)
+
     def state(self) -> dict[str, object]:
-        """What a checkpoint keeps."""
+        """What a checkpoint keeps; no generator's state, as none outlives a step."""
         return {
             "step": self.step,
             "mimi": self.mimi.state_dict(),

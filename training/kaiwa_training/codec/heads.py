@@ -40,15 +40,21 @@ class PhoneticHeads(nn.Module):
         self.meaning = nn.Linear(256, meanings)
 
     def losses(
-        self, semantic: Tensor, acoustic: Tensor, labels: Labels
+        self,
+        semantic: Tensor,
+        acoustic: Tensor,
+        labels: Labels,
+        chance: torch.Generator | None = None,
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The losses of chosen entries [B, T, D] of both first codebooks, and meanings [B, T, I].
 
-        The second codebook is missing half of the time, so that the first learns to do alone.
+        By `chance` the second codebook is missing half of the time, so that the first learns to do
+        alone; without it, it is always there.
         """
-        keep = (torch.rand(len(acoustic), 1, 1, device=acoustic.device) < 0.5).float()
-        both = torch.cat((semantic, acoustic * keep), dim=-1)
-        heard, _ = self.listen(both)
+        heard_of = acoustic
+        if chance is not None:
+            heard_of = acoustic * (torch.rand(len(acoustic), 1, 1, generator=chance) < 0.5)
+        heard, _ = self.listen(torch.cat((semantic, heard_of), dim=-1))
         meaning = self.meaning(heard)
         found = {
             "phone": self._phone_loss(self.phone(semantic), labels),

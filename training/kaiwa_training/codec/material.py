@@ -15,10 +15,10 @@ from kaiwa_training.lm.tokenizer import WordTokenizer
 from kaiwa_training.speech.clips import speech_of
 from kaiwa_training.speech.corpus import Corpus
 
-LEAD_FRAMES = 52
+LEAD_FRAMES = 28
 """Silence before a reply when it is encoded, as in a call: longer than the encoder looks back.
 
-Each of its three layers looks back 16 frames.
+Each of its three layers looks back 8 frames.
 """
 
 TAIL_FRAMES = 2

@@ -16,8 +16,12 @@ from kaiwa_training.sound.noise import any_noise
 from kaiwa_training.speech.clips import meanings_of, speech_of, spoken_until_s
 from kaiwa_training.speech.corpus import Corpus
 
-LEAD_FRAMES, TAIL_FRAMES = 4, 8
-"""How much of what is around the speech is kept."""
+LEAD_FRAMES, TAIL_FRAMES = 0, 8
+"""How much of what is around the speech is kept: before it nothing, as its tokens are those of a
+call's start, which no later question follows."""
+
+HEARD_BEFORE_FRAMES = (12, 20)
+"""How long a call has lasted: by then the encoder has all but forgotten its start."""
 
 Samples = NDArray[np.float32]
 
@@ -44,7 +48,7 @@ def condition_of(noise_rms: float) -> int:
 
 def on_a_line(speech: Samples, rng: np.random.Generator, *, hard: float) -> Heard:
     """Puts speech [n] into a call, at any place of a frame; `hard` as in `degrade`."""
-    lead = int(rng.integers(2 * LEAD_FRAMES, 4 * LEAD_FRAMES)) * FRAME_SAMPLES
+    lead = int(rng.integers(*HEARD_BEFORE_FRAMES)) * FRAME_SAMPLES
     lead += int(rng.integers(FRAME_SAMPLES))
     tail = (TAIL_FRAMES + 1) * FRAME_SAMPLES
     silent = (np.zeros(lead, np.float32), np.zeros(tail, np.float32))

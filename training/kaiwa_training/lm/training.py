@@ -34,8 +34,8 @@ class LmPlan:
     hardware that has it; elsewhere it is ten times slower.
     """
 
-    steps: int = 3500
-    rows: int = 24
+    steps: int = 4500
+    rows: int = 16
     top_rate: float = 2e-3
     warm_up: int = 150
     weight_decay: float = 0.05

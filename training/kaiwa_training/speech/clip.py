@@ -14,6 +14,7 @@ SAMPLES_PER_LABEL = SAMPLE_RATE_HZ // LABELS_HZ
 
 _BLOCK_SAMPLES = SAMPLE_RATE_HZ // 200  # 5 ms
 _MARGIN_BLOCKS = 4  # 20 ms
+_SLACK_S = 0.03  # how far the engines' times may be off
 _SPEECH_DB = -40.0  # against the loudest block; engines' pauses are below -48 dB
 
 
@@ -35,7 +36,7 @@ def make_clip(speech: Speech) -> Clip:
     Raises:
         ValueError: the speech is silent.
     """
-    first, last, rms = _extent(speech.samples)
+    first, last, rms = _extent(_spoken(speech))
     samples = speech.samples[first:last]
     scaled = np.clip(np.round(samples * (SPEECH_RMS / rms * 32767)), -32768, 32767)
     labels = -(-len(samples) // SAMPLES_PER_LABEL)
@@ -44,6 +45,21 @@ def make_clip(speech: Speech) -> Clip:
         _phone_labels(speech, first / SAMPLE_RATE_HZ, labels),
         _word_labels(speech, first / SAMPLE_RATE_HZ, labels),
     )
+
+
+def _spoken(speech: Speech) -> NDArray[np.float32]:
+    """Gives the samples with silence before the first phone and after the last.
+
+    The diphone voices breathe and click in their pauses, above what counts as loud.
+    """
+    spoken = [(start_s, end_s) for phone, start_s, end_s in speech.phones if phone != SILENCE]
+    if not spoken:
+        return speech.samples
+    first = max(0, round((spoken[0][0] - _SLACK_S) * SAMPLE_RATE_HZ))
+    last = round((spoken[-1][1] + _SLACK_S) * SAMPLE_RATE_HZ)
+    samples = np.zeros_like(speech.samples)
+    samples[first:last] = speech.samples[first:last]
+    return samples
 
 
 def _extent(samples: NDArray[np.float32]) -> tuple[int, int, float]:

@@ -17,6 +17,7 @@ from kaiwa_training.speech.voices import (
     TRAINING_VOICES,
     foreign_voices,
 )
+from kaiwa_training.texts.phrasing import Phrasing
 from kaiwa_training.texts.texts import Texts
 
 _T = TypeVar("_T")
@@ -30,9 +31,9 @@ _RATES = (0.8, 1.25)
 _PITCHES = (0.8, 1.2)
 
 # How often one phrasing is said by espeak-ng voices, and by each of OTHER_TRAINING_VOICES.
-_QUESTION_TIMES = (10, (2, 2, 3, 3, 3))
-_OTHER_TIMES = (6, (1, 1, 2, 2, 1))
-_SENTENCE_TIMES = (6, (1, 1, 2, 2, 1))
+_QUESTION_TIMES = (5, (1, 1, 1, 1, 2))
+_OTHER_TIMES = (4, (1, 1, 1, 1, 1))
+_SENTENCE_TIMES = (4, (1, 1, 1, 1, 1))
 _FOREIGN_TIMES = 7
 _EVALUATION_CLIPS_BY_ENGINE = 400
 _EVALUATION_OTHER_SHARE = 0.15
@@ -102,6 +103,7 @@ def _engine_order(clip: PlannedClip) -> tuple[int, str]:
 class _Planner:
     def __init__(self, texts: Texts, rng: np.random.Generator) -> None:
         self._texts = texts
+        self._phrasing = Phrasing(texts)
         self._rng = rng
         self._espeak_voices = self._in_turn(ESPEAK_TRAINING_VOICES)
 
@@ -109,10 +111,12 @@ class _Planner:
         for intent, told in enumerate(self._texts.intents):
             for text in told.asked:
                 for voice in self._voices(*_QUESTION_TIMES):
-                    yield self._clip(text, voice, Kind.TRAINING_QUESTION, intent)
+                    said = self._phrasing.varied(text, self._rng)
+                    yield self._clip(said, voice, Kind.TRAINING_QUESTION, intent)
         for text in self._texts.other:
             for voice in self._voices(*_OTHER_TIMES):
-                yield self._clip(text, voice, Kind.TRAINING_QUESTION, len(self._texts.intents))
+                said = self._phrasing.varied(text, self._rng)
+                yield self._clip(said, voice, Kind.TRAINING_QUESTION, len(self._texts.intents))
 
     def foreign(self) -> Iterator[PlannedClip]:
         for place, foreign in enumerate(self._texts.foreign):
