@@ -17,7 +17,7 @@ import pytest
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc
 
 CLIENTS = Path(__file__).parents[2] / "clients"
-QUESTION_WAV = CLIENTS / "python/kaiwa/questions/what-is-your-name.wav"
+QUESTION_WAV = CLIENTS / "python/kaiwa/questions/name.wav"
 DEBIAN_GO_PACKAGES = Path("/usr/share/gocode")
 FRAME_BYTES = 2 * 1920
 SILENCE_MS = 5_000

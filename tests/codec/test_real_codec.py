@@ -45,7 +45,7 @@ async def stub() -> AsyncIterator[Any]:
 @pytest.fixture
 def speech() -> NDArray[np.float32]:
     """A spoken question, [frames, 1920]."""
-    path = files("kaiwa") / "questions" / "what-is-your-name.wav"
+    path = files("kaiwa") / "questions" / "name.wav"
     with path.open("rb") as file:
         samples, rate_hz = soundfile.read(file, dtype="float32")
     assert rate_hz == 24_000

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from e2e.talking import frames_of, silence
 from numpy.typing import NDArray
 
-FRAME_SAMPLES = 1920
 QUESTIONS = Path(__file__).parents[2] / "clients/python/kaiwa/questions"
 
 
@@ -17,16 +17,11 @@ def sound_of(name: str) -> NDArray[np.float32]:
     return samples
 
 
-def silence(seconds: float) -> NDArray[np.float32]:
-    return np.zeros(int(seconds * 24_000), np.float32)
-
-
 @pytest.fixture(scope="session")
 def conversation_frames() -> NDArray[np.float32]:
     """The user's side of a conversation of 18 s, [T, 1920]: silence while it greets, two questions.
 
     It is longer than the embedded model's context of 160 steps, so that its ring wraps.
     """
-    name, joke = sound_of("what-is-your-name.wav"), sound_of("tell-me-a-joke.wav")
-    sound = np.concatenate([silence(3.5), name, silence(5.0), joke, silence(6.5)])
-    return sound[: len(sound) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    name, joke = sound_of("name.wav"), sound_of("joke.wav")
+    return frames_of(silence(3.5), name, silence(5.0), joke, silence(6.5))

@@ -7,14 +7,14 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from kaiwa.v1 import codec_pb2, codec_pb2_grpc, dialogue_pb2, dialogue_pb2_grpc, frames_pb2
+from e2e.talking import GREEDY, talk_to_gateway
+from kaiwa.v1 import codec_pb2, codec_pb2_grpc, frames_pb2
 from kaiwa.v1.settings_pb2 import SessionSettings
 from numpy.typing import NDArray
 from parity.reference import ReferenceReply, converse
 from stack_process import Stack
 
 MODEL_DIR = Path(__file__).parents[2] / "services/kaiwa_server/tiny-moshi"
-GREEDY = SessionSettings(text_temperature=0, audio_temperature=0)
 WORDS = (
     "Hello, I am Moshi. Ask me something. My name is Moshi. I am a tiny speech model. "
     "Why did the robot cross the road? It was programmed by a chicken."
@@ -43,31 +43,6 @@ async def talk_to_codec(
     assert responses[0].HasField("accepted") and responses[-1].HasField("summary")
     assert responses[-1].summary.steps == len(responses) - 2
     return [response.step for response in responses[1:-1]]
-
-
-async def talk_to_gateway(
-    address: str, frames: NDArray[np.float32], settings: SessionSettings
-) -> tuple[str, NDArray[np.float32]]:
-    """A conversation over PCM: a frame is sent when the one before it is answered."""
-    pcm = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_F32LE)
-    config = dialogue_pb2.ConverseConfig(input_format=pcm, output_format=pcm, settings=settings)
-    words, sound = "", []
-    async with grpc.aio.insecure_channel(address) as channel:
-        call = dialogue_pb2_grpc.DialogueServiceStub(channel).Converse()
-        await call.write(dialogue_pb2.ConverseRequest(config=config))
-        for samples in frames:
-            audio = dialogue_pb2.InputAudio(data=samples.tobytes())
-            await call.write(dialogue_pb2.ConverseRequest(audio=audio))
-            while not (response := await call.read()).HasField("audio"):
-                assert response.WhichOneof("response") in ("ready", "text", "event")
-                words += " " * response.text.starts_word + response.text.text
-            sound.append(np.frombuffer(response.audio.data, "<f4"))
-        await call.done_writing()
-        last = await call.read()
-        assert last.summary.frames_in == last.summary.frames_out == len(frames)
-        assert last.summary.frames_dropped == 0
-        assert await call.code() == grpc.StatusCode.OK
-    return words.strip(), np.stack(sound)
 
 
 async def test_a_conversation_equals_the_reference_token_for_token(

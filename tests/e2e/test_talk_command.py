@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from stack_process import Stack
 
-QUESTION = Path(__file__).parents[2] / "clients/python/kaiwa/questions/what-is-your-name.wav"
+QUESTION = Path(__file__).parents[2] / "clients/python/kaiwa/questions/name.wav"
 ANSWER = "My name is Moshi. I am a tiny speech model."
 
 

@@ -12,7 +12,7 @@ def shown(*, terminal: bool, width: int = 100) -> str:
     """A short conversation on a screen."""
     file = io.StringIO()
     console = Console(file=file, force_terminal=terminal, width=width)
-    with CallScreen(console, (Question("joke.wav", 0.4, 0.8),), duration_s=4.0) as screen:
+    with CallScreen(console, (Question("[joke.wav]", 0.4, 0.8),), duration_s=4.0) as screen:
         for frame in range(40):
             screen.spoke((frame + 1) * 0.08)
             if frame == 1:

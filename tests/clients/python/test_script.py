@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from kaiwa.cli.microphone import Recorded
-from kaiwa.cli.script import Question, Script, ScriptMicrophone, write_script
+from kaiwa.cli.script import Question, Script, ScriptMicrophone, Turn, write_script
 
 
 class SimulatedTime:
@@ -41,18 +41,18 @@ async def record(
 
 def test_silence_stands_before_between_and_after_the_questions() -> None:
     ones, twos = np.ones(480, np.float32), np.full(960, 2, np.float32)
-    script = write_script([("a.wav", ones), ("b.wav", twos)], lead_s=0.1, gap_s=0.2, tail_s=0.04)
+    script = write_script([Turn("a", ones, 0.1), Turn("b", twos, 0.2)], tail_s=0.04)
     runs = [(value, len(list(run))) for value, run in itertools.groupby(script.samples.tolist())]
     assert runs == [(0, 2400), (1, 480), (0, 4800), (2, 960), (0, 960)]
     assert script.questions == (
-        Question("a.wav", 0.1, 0.12),
-        Question("b.wav", pytest.approx(0.32), pytest.approx(0.36)),
+        Question("a", 0.1, 0.12),
+        Question("b", pytest.approx(0.32), pytest.approx(0.36)),
     )
     assert script.duration_s == pytest.approx(0.4)
 
 
 def test_a_script_is_filled_up_to_whole_packets() -> None:
-    script = write_script([("a", np.ones(481, np.float32))], lead_s=0, gap_s=0, tail_s=0)
+    script = write_script([Turn("a", np.ones(481, np.float32), 0)], tail_s=0)
     assert len(script.samples) == 960
     assert not script.samples[481:].any()
 

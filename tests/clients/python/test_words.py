@@ -25,7 +25,7 @@ def test_nothing_is_no_words() -> None:
 
 def test_a_pause_begins_a_new_line_and_questions_stand_where_they_began() -> None:
     said = pieces((" Hello", 5), (".", 8), (" A", 70), (" joke", 72), ("?", 73))
-    question = Question("joke.wav", 3.5, 5.0)
+    question = Question("[joke.wav]", 3.5, 5.0)
     assert [str(line) for line in transcribe((question,), said)] == [
         "  0.40 s  Moshi  Hello.",
         "  3.50 s  you    [joke.wav]",

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.text import Text
 
 from kaiwa.cli import options
+from kaiwa.cli.bundled import CONVERSATION
 from kaiwa.cli.errors import CannotDo
 from kaiwa.cli.save import Outputs
-from kaiwa.cli.script import Script, write_script
+from kaiwa.cli.script import Script, Turn, write_script
 from kaiwa.cli.sound import read_sound
 from kaiwa.cli.sound_card import find_sound_card
 from kaiwa.cli.tables import show_info
@@ -26,7 +27,7 @@ from kaiwa.info import service_info
 
 DEFAULT_SERVER = "localhost:50051"
 INTERRUPTED = 130
-BUNDLED_QUESTIONS = ("what-is-your-name.wav", "tell-me-a-joke.wav")
+LEAD_S, GAP_S = 3.5, 5.0
 IS_IT_RUNNING = "Is a gateway running there? kaiwa-serve starts one; --server says where it is."
 
 app = typer.Typer(
@@ -48,8 +49,8 @@ def talk(
     questions: options.Questions = None,
     server: options.Server = DEFAULT_SERVER,
     mic: options.Mic = False,
-    lead_s: options.LeadS = 3.5,
-    gap_s: options.GapS = 5.0,
+    lead_s: options.LeadS = LEAD_S,
+    gap_s: options.GapS = None,
     tail_s: options.TailS = 6.0,
     encoding: options.HowSoundTravels = options.Format.OPUS,
     seed: options.Seed = None,
@@ -131,16 +132,21 @@ def info(server: options.Server = DEFAULT_SERVER, json_flag: options.JsonFlag = 
 
 
 def _read_script(
-    questions: Sequence[Path] | None, *, lead_s: float, gap_s: float, tail_s: float
+    questions: Sequence[Path] | None, *, lead_s: float, gap_s: float | None, tail_s: float
 ) -> Script:
+    """Reads the files, or else the conversation that comes with Kaiwa, which keeps its own time."""
     with ExitStack() as opened:
-        paths = list(questions or ())
-        if not paths:
+        told = [(path, f"[{path.name}]", GAP_S) for path in questions or ()]
+        if not told:
             folder = resources.files("kaiwa") / "questions"
-            for name in BUNDLED_QUESTIONS:
-                paths.append(opened.enter_context(resources.as_file(folder / name)))
-        sounds = [(path.name, read_sound(path)) for path in paths]
-    return write_script(sounds, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
+            for line in CONVERSATION:
+                path = opened.enter_context(resources.as_file(folder / line.file))
+                told.append((path, line.words, line.pause_s))
+        turns = [
+            Turn(name, read_sound(path), pause_s if gap_s is None else gap_s)
+            for path, name, pause_s in told
+        ]
+    return write_script([replace(turns[0], pause_s=lead_s), *turns[1:]], tail_s=tail_s)
 
 
 @contextmanager

@@ -23,7 +23,8 @@ Questions = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[QUESTION.wav]...",
-        help="Sound files to say, one after the other. Without any, two that come with Kaiwa.",
+        help="Sound files to say, one after the other. Without any, a conversation that comes "
+        "with Kaiwa.",
         show_default=False,
     ),
 ]
@@ -38,7 +39,14 @@ LeadS = Annotated[
     typer.Option(min=0, help="Silence before the first: Moshi greets.", rich_help_panel=SOUND),
 ]
 GapS = Annotated[
-    float, typer.Option(min=0, help="Silence between two questions.", rich_help_panel=SOUND)
+    float | None,
+    typer.Option(
+        min=0,
+        help="Silence between two questions. Default: 5 s; the conversation that comes with "
+        "Kaiwa has its own.",
+        show_default=False,
+        rich_help_panel=SOUND,
+    ),
 ]
 TailS = Annotated[
     float,

@@ -12,8 +12,17 @@ from kaiwa.cli.sound import PACKET_S, PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples, s
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """What the user says after a pause: float32 [n], and how a reader is told of it."""
+
+    name: str
+    samples: Samples
+    pause_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """A piece of speech in a script, in seconds from its beginning."""
+    """A turn's place in a script, in seconds from its beginning."""
 
     name: str
     start_s: float
@@ -33,22 +42,19 @@ class Script:
         return len(self.samples) / SAMPLE_RATE_HZ
 
 
-def write_script(
-    questions: Sequence[tuple[str, Samples]], *, lead_s: float, gap_s: float, tail_s: float
-) -> Script:
-    """Puts silence before the questions (name, samples), between them and after them."""
-    pieces = [silence(lead_s)]
+def write_script(turns: Sequence[Turn], *, tail_s: float) -> Script:
+    """Says the turns one after the other, then nothing for `tail_s`."""
+    pieces = []
     places = []
-    for number, (name, samples) in enumerate(questions):
-        if number > 0:
-            pieces.append(silence(gap_s))
-        start = sum(map(len, pieces))
-        pieces.append(samples)
+    start = 0
+    for turn in turns:
+        pieces += [silence(turn.pause_s), turn.samples]
+        end = start + sum(map(len, pieces[-2:]))
         places.append(
-            Question(name, start / SAMPLE_RATE_HZ, (start + len(samples)) / SAMPLE_RATE_HZ)
+            Question(turn.name, (end - len(turn.samples)) / SAMPLE_RATE_HZ, end / SAMPLE_RATE_HZ)
         )
-    pieces.append(silence(tail_s))
-    track = np.concatenate(pieces)
+        start = end
+    track = np.concatenate([*pieces, silence(tail_s)])
     track = np.pad(track, (0, -len(track) % PACKET_SAMPLES))
     return Script(track, tuple(places))
 

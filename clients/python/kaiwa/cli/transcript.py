@@ -63,5 +63,5 @@ def transcribe(questions: tuple[Question, ...], pieces: list[Text]) -> list[Line
 
 
 def ask(question: Question) -> Line:
-    """Gives the line of a question: nobody knows its words, but its file has a name."""
-    return Line(question.start_s, "you", f"[{question.name}]")
+    """Gives the line of a question."""
+    return Line(question.start_s, "you", question.name)
