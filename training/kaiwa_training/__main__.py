@@ -4,7 +4,6 @@ import argparse
 import multiprocessing
 import sys
 from collections.abc import Callable
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import torch
@@ -13,20 +12,21 @@ from rich.console import Console
 from kaiwa_training import stages
 from kaiwa_training.codec.decoder_training import DecoderPlan
 from kaiwa_training.codec.encoder_training import EncoderPlan
+from kaiwa_training.hardware import has_bf16, keep_freed_memory
 from kaiwa_training.lm.training import LmPlan
-from kaiwa_training.memory import keep_freed_memory
 from kaiwa_training.progress import shown
+from kaiwa_training.side_by_side import StageFailed, run_side_by_side
 from kaiwa_training.speech.building import build_corpus
 from kaiwa_training.texts.texts import load_texts
 from kaiwa_training.workplace import Workplace
 
 SEED = 1
-QUESTION_SHARDS = 40
+QUESTION_SHARDS = 36
 
 DESCRIPTION = """\
 Trains the small Moshi that comes with Kaiwa: makes the voices, trains the codec's encoder, then,
 side by side, its decoder and the LM, and writes the model in Kyutai's layout to FOLDER/model.
-It takes a few hours on two CPU cores. Ctrl-C stops it; the same command goes on where it was.
+It takes two hours or so on two CPU cores. Ctrl-C stops it; the same command goes on where it was.
 """
 
 
@@ -41,70 +41,81 @@ def main() -> None:
     parser.add_argument(
         "--only", choices=STAGES, help="one stage, from what the ones before it left"
     )
+    parser.add_argument(
+        "--device",
+        default="cuda" if torch.cuda.is_available() else "cpu",
+        help="cpu, or cuda, which has not been tried; default: cuda if there is one",
+    )
     arguments = parser.parse_args()
-    place = Workplace(arguments.folder)
+    place, device = Workplace(arguments.folder), arguments.device
     try:
         for name in [arguments.only] if arguments.only else ["corpus", "encoder", "tokens"]:
-            STAGES[name](place)
+            STAGES[name](place, device)
         if not arguments.only:
-            _side_by_side(place, ("questions", "decoder", "lm"))
-            STAGES["export"](place)
+            command = [sys.executable, "-m", "kaiwa_training", "--folder", str(arguments.folder)]
+            command += ["--device", device, "--only"]
+            run_side_by_side({name: [*command, name] for name in ("questions", "decoder", "lm")})
+            STAGES["export"](place, device)
+    except StageFailed as failure:
+        raise SystemExit(str(failure)) from None
     except KeyboardInterrupt:
         Console(stderr=True).print("Stopped. The same command goes on from here.")
         sys.exit(130)
 
 
-def corpus(place: Workplace) -> None:
+def corpus(place: Workplace, device: str) -> None:
     """Makes the clips of all voices."""
     if not (place.corpus / "clips.npy").exists():
         build_corpus(place.corpus, seed=SEED, processes=multiprocessing.cpu_count())
 
 
-def encoder(place: Workplace) -> None:
+def encoder(place: Workplace, device: str) -> None:
     """Trains the encoder on every core."""
     keep_freed_memory()
-    plan = EncoderPlan()
+    plan = EncoderPlan(device=device)
     with shown("encoder", plan.steps) as show:
         stages.encoder(place, plan, show)
 
 
-def tokens(place: Workplace) -> None:
+def tokens(place: Workplace, device: str) -> None:
     """Encodes what the decoder and the LM learn from."""
     keep_freed_memory()
-    stages.tokens(place, load_texts())
+    if not place.backgrounds.exists():
+        stages.tokens(place, load_texts(), device)
     # The LM's training starts beside the encoding of questions and needs some to begin with.
-    stages.questions(place, load_texts(), 1, lambda step, figures: None)
+    stages.questions(place, load_texts(), 1, device, lambda step, figures: None)
 
 
-def questions(place: Workplace) -> None:
+def questions(place: Workplace, device: str) -> None:
     """Encodes questions for the LM."""
     keep_freed_memory()
+    torch.set_num_threads(1)
     with shown("questions", QUESTION_SHARDS) as show:
-        stages.questions(place, load_texts(), QUESTION_SHARDS, show)
+        stages.questions(place, load_texts(), QUESTION_SHARDS, device, show)
 
 
-def decoder(place: Workplace) -> None:
+def decoder(place: Workplace, device: str) -> None:
     """Trains the decoder on one core."""
     keep_freed_memory()
     torch.set_num_threads(1)
-    plan = DecoderPlan()
+    plan = DecoderPlan(device=device)
     with shown("decoder", plan.steps) as show:
         stages.decoder(place, plan, show)
 
 
-def lm(place: Workplace) -> None:
+def lm(place: Workplace, device: str) -> None:
     """Trains the LM on one core."""
     keep_freed_memory()
     torch.set_num_threads(1)
-    plan = LmPlan()
+    plan = LmPlan(device=device, bf16=device != "cpu" or has_bf16())
     with shown("lm", plan.steps) as show:
         stages.lm(place, plan, show)
 
 
-def judge(place: Workplace) -> None:
+def judge(place: Workplace, device: str) -> None:
     """Judges the LM on the questions that were kept from it, without sound."""
     console = Console()
-    for name, found in stages.judge_lm(place):
+    for name, found in stages.judge_lm(place, load_texts()):
         engines = "  ".join(f"{key} {share:.1%}" for key, share in found.groups["engine"].items())
         console.print(f"{name}: {found.right:.1%} of {found.questions} right  {engines}")
         console.print(f"  greeted {found.greeted:.1%}, quiet {found.quiet:.1%}")
@@ -112,38 +123,15 @@ def judge(place: Workplace) -> None:
             console.print(f"  {wrong.count} x {wrong.due}: {wrong.said!r}")
 
 
-def export(place: Workplace) -> None:
+def export(place: Workplace, device: str) -> None:
     """Writes the finished model."""
     stages.export(place, place.model)
 
 
-STAGES: dict[str, Callable[[Workplace], None]] = {
+STAGES: dict[str, Callable[[Workplace, str], None]] = {
     stage.__name__: stage
     for stage in (corpus, encoder, tokens, questions, decoder, lm, judge, export)
 }
-
-
-def _side_by_side(place: Workplace, names: tuple[str, ...]) -> None:
-    """Runs stages in a process each.
-
-    Raises:
-        SystemExit: one of them failed; the others were stopped.
-    """
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=STAGES[name], args=(place,), name=name) for name in names]
-    for process in processes:
-        process.start()
-    running = {process.sentinel: process for process in processes}
-    try:
-        while running:
-            for sentinel in wait(list(running)):
-                process = running.pop(int(sentinel))  # type: ignore[arg-type]
-                process.join()
-                if process.exitcode != 0:
-                    raise SystemExit(f"{process.name} failed with {process.exitcode}")
-    finally:
-        for process in processes:
-            process.terminate()
 
 
 if __name__ == "__main__":

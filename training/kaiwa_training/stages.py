@@ -5,10 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from kaiwa_training.codec.decoder_training import Crops, DecoderPlan, train_decoder
-from kaiwa_training.codec.encoder_training import EncoderPlan, train_encoder
+from kaiwa_training.codec.encoder_training import JUDGED, EncoderPlan, train_encoder
 from kaiwa_training.codec.encoding import hearing, load_mimi
 from kaiwa_training.codec.export import export_codec
 from kaiwa_training.codec.material import (
@@ -38,12 +37,11 @@ from kaiwa_training.workplace import Workplace
 
 Show = Callable[[int, dict[str, float]], None]
 
-JUDGED = {
-    "phrase": Kind.HELD_OUT_PHRASING,
-    "voice": Kind.HELD_OUT_VOICE,
-    "both": Kind.HELD_OUT_BOTH,
-}
+JUDGED_ONE_IN = 4
+"""Of the clips that are held out. Those of each engine lie side by side, so of each engine too."""
 SHARD_QUESTIONS = 1000
+BACKGROUNDS = 24
+TOKENS_ALIKE = 5
 DECODER_QUESTIONS, DECODER_SENTENCES = 1500, 2500
 
 
@@ -57,9 +55,9 @@ def encoder(place: Workplace, plan: EncoderPlan, show: Show) -> None:
     train_encoder(Corpus(place.corpus), place.codec, plan, show)
 
 
-def tokens(place: Workplace, texts: Texts) -> None:
+def tokens(place: Workplace, texts: Texts, device: str) -> None:
     """Encodes what the decoder and the LM learn from."""
-    corpus, mimi = Corpus(place.corpus), load_mimi(place.encoder)
+    corpus, mimi = Corpus(place.corpus), load_mimi(place.encoder, device)
     rng = np.random.default_rng(5)
     users = [
         *rng.choice(corpus.of_kind(Kind.TRAINING_QUESTION), DECODER_QUESTIONS, replace=False),
@@ -87,19 +85,12 @@ def tokens(place: Workplace, texts: Texts) -> None:
     reply_bank(exactly, names(texts), texts.replies(), starts_s, tokenizer).save(place.bank)
     np.save(place.silence, quiet)
     hearing(place.encoder).save(place.hearing)
-    make_backgrounds(mimi, seed=8, each=24).save(place.backgrounds)
-    place.judged.mkdir(exist_ok=True)
-    for name, kind in JUDGED.items():
-        clips = corpus.of_kind(kind)
-        for hard in (0.0, 0.5):
-            store = make_questions(mimi, corpus, names(texts), clips, seed=9, hard=hard)
-            store.save(place.judged / f"{name}-{'noisy' if hard else 'clean'}.npz")
+    make_backgrounds(mimi, seed=8, each=BACKGROUNDS).save(place.backgrounds)
 
 
-def questions(place: Workplace, texts: Texts, shards: int, show: Show) -> None:
+def questions(place: Workplace, texts: Texts, shards: int, device: str, show: Show) -> None:
     """Encodes questions to train the LM on, every shard anew; those that are there stay."""
-    torch.set_num_threads(1)
-    corpus, mimi = Corpus(place.corpus), load_mimi(place.encoder)
+    corpus, mimi = Corpus(place.corpus), load_mimi(place.encoder, device)
     asked = corpus.of_kind(Kind.TRAINING_QUESTION, Kind.TRAINING_SENTENCE)
     place.questions.mkdir(exist_ok=True)
     for shard in range(shards):
@@ -121,20 +112,35 @@ def decoder(place: Workplace, plan: DecoderPlan, show: Show) -> None:
 def lm(place: Workplace, plan: LmPlan, show: Show) -> None:
     """Trains the LM on the questions there are, and those that come meanwhile."""
     plan = replace(plan, words=len(Corpus(place.corpus).vocabulary))
+    heard = Hearing.load(place.hearing)
     sounds = Sounds(
         bank=ReplyBank.load(place.bank),
         silence=np.load(place.silence),
         backgrounds=BackgroundStore.load(place.backgrounds),
         noises=None,
         codebook_size=demo_lm(1).codebook_size,
+        alike=heard.alike(TOKENS_ALIKE),
     )
     config = demo_lm(WordTokenizer.load(place.tokenizer).size)
-    heard = Hearing.load(place.hearing)
     train_lm(config, sounds, place.questions, place.lm, plan, show, heard)
 
 
-def judge_lm(place: Workplace) -> Iterator[tuple[str, Judgement]]:
+def judged_questions(place: Workplace, texts: Texts) -> None:
+    """Encodes the questions to judge the LM by, as clean and as noisy ones; a set that is there
+    stays."""
+    corpus, mimi = Corpus(place.corpus), load_mimi(place.encoder)
+    place.judged.mkdir(exist_ok=True)
+    for name, kind in JUDGED.items():
+        clips = corpus.of_kind(kind)[::JUDGED_ONE_IN]
+        for sort, hard in (("clean", 0.0), ("noisy", 0.5)):
+            path = place.judged / f"{name}-{sort}.npz"
+            if not path.exists():
+                make_questions(mimi, corpus, names(texts), clips, seed=9, hard=hard).save(path)
+
+
+def judge_lm(place: Workplace, texts: Texts) -> Iterator[tuple[str, Judgement]]:
     """Judges the LM offline, on every set of questions that it was not trained on."""
+    judged_questions(place, texts)
     corpus, tokenizer = Corpus(place.corpus), WordTokenizer.load(place.tokenizer)
     trained = trained_lm(place.lm / CHECKPOINT_NAME, demo_lm(tokenizer.size)).eval()
     bank, backgrounds = ReplyBank.load(place.bank), BackgroundStore.load(place.backgrounds)

@@ -1,9 +1,16 @@
-"""How the C library gives memory back."""
+"""What the machine can do, and how the C library gives memory back."""
 
 import ctypes
 import sys
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of the GNU C library
+BF16_FLAGS = frozenset(("avx512_bf16", "amx_bf16"))
+
+
+def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies bf16; one that does not is ten times slower with it."""
+    return cpuinfo.exists() and not BF16_FLAGS.isdisjoint(cpuinfo.read_text().split())
 
 
 def keep_freed_memory() -> None:
