@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from kaiwa_training import checkpoints
 from kaiwa_training.codec import whole
-from kaiwa_training.codec.critic import Critic, critic_loss, decoder_loss
 from kaiwa_training.schedule import learning_rate
 from kaiwa_training.sound.mel import LogMel
 
@@ -35,15 +34,15 @@ class Spoken:
 
 @dataclass(frozen=True)
 class DecoderPlan:
-    """How long and how fast; from `critic_from` on a critic listens too."""
+    """How long and how fast."""
 
-    steps: int = 8000
+    steps: int = 6000
     rows: int = 8
     frames: int = 20
     top_rate: float = 1e-3
-    critic_from: int = 5000
     saved_every: int = 200
     seed: int = 2
+    device: str = "cpu"
 
 
 class Crops:
@@ -89,11 +88,11 @@ class SpectralLoss(nn.Module):
 
 
 class DecoderTraining:
-    """The decoder, the critic and their optimizers, and how they go one step on."""
+    """The decoder and its optimizer, and how they go one step on."""
 
     def __init__(self, mimi: Mimi, plan: DecoderPlan) -> None:
         torch.manual_seed(plan.seed)
-        self.plan, self.mimi, self.step = plan, mimi, 0
+        self.plan, self.mimi, self.step = plan, mimi.to(plan.device), 0
         self.parameters = list(
             chain(
                 mimi.upsample.parameters(),
@@ -103,56 +102,38 @@ class DecoderTraining:
         )
         for parameter in self.parameters:
             parameter.requires_grad_(True)  # a codec comes from its checkpoint for inference
-        self.spectral = SpectralLoss()
-        self.critic = Critic()
+        self.spectral = SpectralLoss().to(plan.device)
         self.optimizer = torch.optim.AdamW(self.parameters, betas=(0.8, 0.99))
-        self.critic_optimizer = torch.optim.AdamW(
-            self.critic.parameters(), lr=3e-4, betas=(0.8, 0.99)
-        )
 
     def train(self, codes: Tensor, pcm: Tensor) -> dict[str, float]:
-        """Goes one step on with codes [B, 8, T] and pcm [B, 1920 * T]; gives the losses."""
+        """Goes one step on with codes [B, 8, T] and pcm [B, 1920 * T]; gives the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, top=self.plan.top_rate, steps=self.plan.steps)
+        codes, pcm = codes.to(self.plan.device), pcm.to(self.plan.device)
         with torch.no_grad():
             latent = self.mimi.quantizer.decode(codes)
         warm_up = WARM_UP_FRAMES * FRAME_SAMPLES
         made = whole.decode_latent(self.mimi, latent)[:, 0, warm_up:]
-        original = pcm[:, warm_up:]
-        figures = {}
-        total = figures["spectral"] = self.spectral(made, original)
-        if self.step >= self.plan.critic_from:
-            figures["critic"] = self._teach_critic(made.detach(), original)
-            figures["judged"] = decoder_loss(self.critic, made, original)
-            total = total + 0.05 * figures["judged"]
+        loss = self.spectral(made, pcm[:, warm_up:])
         self.optimizer.zero_grad()
-        total.backward()
+        loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.step += 1
-        return {name: loss.item() for name, loss in figures.items()}
-
-    def _teach_critic(self, made: Tensor, original: Tensor) -> Tensor:
-        loss = critic_loss(self.critic, made, original)
-        self.critic_optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.critic_optimizer.step()
-        return loss.detach()
+        return {"spectral": loss.item()}
 
     def state(self) -> dict[str, object]:
         """What a checkpoint keeps."""
         return {
             "step": self.step,
             "mimi": self.mimi.state_dict(),
-            "critic": self.critic.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "critic_optimizer": self.critic_optimizer.state_dict(),
         }
 
     def resume(self, state: dict[str, object]) -> None:
         """Goes on from a checkpoint."""
         self.step = state["step"]  # type: ignore[assignment]
-        for name in ("mimi", "critic", "optimizer", "critic_optimizer"):
+        for name in ("mimi", "optimizer"):
             getattr(self, name).load_state_dict(state[name])
 
 
