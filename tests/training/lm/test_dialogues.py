@@ -135,6 +135,20 @@ def test_tokens_are_replaced_and_acoustic_streams_dropped_but_never_the_semantic
     assert (noisy[~dropped] != NO_INPUT).all()
 
 
+def test_tokens_are_blurred_into_like_ones_alone() -> None:
+    alike = (np.arange(WORLD.codebook_size)[:, None] ^ 1,)  # 0 sounds like 1, 2 like 3, ...
+    sounds = replace(WORLD.sounds(), alike=alike)
+    plain, blurred = (
+        Dialogues(WORLD.questions(60, seed=3), sounds, replace(CLEAN, blurred_tokens=share))
+        .batch(1, np.random.default_rng(1))
+        .tokens[:, USER]
+        for share in (0.0, 1.0)
+    )
+    other = plain != blurred
+    assert other.mean() > 0.1
+    assert np.array_equal(blurred[other], plain[other] ^ 1)
+
+
 def test_sounds_that_are_not_speech_are_not_answered() -> None:
     noises = WORLD.backgrounds()
     noises.codes[:] = 7

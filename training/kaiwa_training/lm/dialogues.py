@@ -22,7 +22,7 @@ MASKED, SILENT, SPEAKING = 0, 1, 2
 class TextWeights:
     """How much each kind of text token counts."""
 
-    padding: float = 0.1
+    padding: float = 0.3
     padding_in_reply: float = 0.3
     padding_near_reply: float = 1.0
     word: float = 1.0
@@ -56,6 +56,7 @@ class DialoguePlan:
     noise_frames: tuple[int, int] = (5, 40)
     strangeness: float = 3.0
     replaced_tokens: float = 0.08
+    blurred_tokens: float = 0.25
     dropped_stream: float = 0.15
     word_heard_after: int = 2
     weights: TextWeights = field(default_factory=TextWeights)
@@ -65,7 +66,8 @@ class DialoguePlan:
 class Sounds:
     """What rows are made of: replies, Moshi's silence [codebooks, n], the user's surroundings.
 
-    `noises` are sounds that come and go and are not speech; they may be none.
+    `noises` are sounds that come and go and are not speech; they may be none. `alike` has the
+    tokens [entries, n] that sound most like each, for the first codebooks of the user.
     """
 
     bank: ReplyBank
@@ -73,6 +75,7 @@ class Sounds:
     backgrounds: BackgroundStore
     noises: BackgroundStore | None
     codebook_size: int
+    alike: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,7 +210,13 @@ class Dialogues:
         return tokens[:, :frames], text_weights[:frames], voice[:frames], replies[:frames]
 
     def _disturb(self, user: Array, rng: np.random.Generator) -> None:
-        """Replaces some of the user's tokens and takes whole acoustic streams away."""
+        """Replaces some of the user's tokens, by like ones and by any, and takes whole acoustic
+        streams away."""
+        share = rng.random() * self.plan.blurred_tokens
+        for stream, alike in zip(user, self.sounds.alike, strict=False):
+            blurred = np.flatnonzero(rng.random(len(stream), dtype=np.float32) < share)
+            picks = rng.integers(alike.shape[1], size=len(blurred))
+            stream[blurred] = alike[stream[blurred], picks]
         share = rng.random() * self.plan.replaced_tokens
         wrong = rng.random(user.shape, dtype=np.float32) < share
         user[wrong] = rng.integers(self.sounds.codebook_size, size=int(wrong.sum()))

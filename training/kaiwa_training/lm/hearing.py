@@ -25,6 +25,16 @@ class Hearing:
         with np.load(path) as stored:
             return cls(tuple(stored[name] for name in stored.files))
 
+    def alike(self, count: int) -> tuple[NDArray[np.int64], ...]:
+        """For each heard codebook the `count` tokens most like each, [entries, count]."""
+        found = []
+        for features in self.entries:
+            squares = np.square(features).sum(axis=1)
+            distances = squares[:, None] + squares - 2 * features @ features.T
+            np.fill_diagonal(distances, np.inf)
+            found.append(np.argsort(distances, axis=1)[:, :count])
+        return tuple(found)
+
     @torch.no_grad()
     def begin(self, lm: MoshiLm) -> None:
         """Starts the embeddings of the user's codebooks where tokens that sound alike lie close.
