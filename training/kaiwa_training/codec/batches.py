@@ -33,6 +33,10 @@ class Batch:
     clean: Tensor
     labels: Labels
 
+    def to(self, device: str) -> "Batch":
+        """The same on a device."""
+        return Batch(self.heard.to(device), self.clean.to(device), self.labels.to(device))
+
 
 @dataclass(frozen=True)
 class Mix:

@@ -36,6 +36,9 @@ FRONT_MODULES = 4
 ROWS_AT_ONCE = 4
 """Rows that go through the convolutions together: 16 do not fit a processor's caches."""
 
+FITTED_BATCHES = 40
+"""What the codebooks are first put on."""
+
 TRAINING_MIX = Mix(
     rows=(
         ((Kind.TRAINING_QUESTION,), 11),
@@ -66,13 +69,14 @@ WEIGHTS = {
 class EncoderPlan:
     """How long, how fast and from where."""
 
-    steps: int = 7000
+    steps: int = 7400
     top_rate: float = 1.2e-3
-    quantized_from: int = 5200
-    front_until: int = 2000
+    quantized_from: int = 5600
+    front_until: int = 1600
     judged_every: int = 500
     saved_every: int = 100
     seed: int = 1
+    device: str = "cpu"
 
 
 class MelHead(nn.Sequential):
@@ -97,15 +101,15 @@ class EncoderTraining:
     def __init__(self, corpus: Corpus, plan: EncoderPlan) -> None:
         torch.manual_seed(plan.seed)
         self.plan = plan
-        self.mimi = Mimi(DEMO_MIMI)
+        self.mimi = Mimi(DEMO_MIMI).to(plan.device)
         self.heads = PhoneticHeads(
             dimension=DEMO_MIMI.quantizer.dimension,
             phones=len(PHONES),
             words=len(corpus.vocabulary) + 1,
             meanings=int(meanings_of(corpus).max()) + 1,
-        )
-        self.mel_head = MelHead(DEMO_MIMI.seanet.dimension)
-        self.log_mel = LogMel(window=960, hop=480, bands=MEL_BANDS)
+        ).to(plan.device)
+        self.mel_head = MelHead(DEMO_MIMI.seanet.dimension).to(plan.device)
+        self.log_mel = LogMel(window=960, hop=480, bands=MEL_BANDS).to(plan.device)
         generator = torch.Generator().manual_seed(plan.seed)
         self.generator = generator
         self.semantic = Learning(self.mimi.quantizer.rvq_first, generator)
@@ -129,7 +133,7 @@ class EncoderTraining:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self._take_chances_of_step()
-        losses, _, _ = self.losses(batch, learn=True)
+        losses, _, _ = self.losses(batch.to(self.plan.device), learn=True)
         total = torch.stack([WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
         self.optimizer.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
@@ -139,7 +143,10 @@ class EncoderTraining:
         return {name: loss.item() for name, loss in losses.items()}
 
     def losses(self, batch: Batch, *, learn: bool) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """The losses, the meanings [B, T, I] that the heads hear, and the semantic entries."""
+        """The losses, the meanings [B, T, I] that the heads hear, and the semantic entries.
+
+        The batch is on the training's device.
+        """
         frozen = FRONT_MODULES if self.step >= self.plan.front_until else 0
         # In pieces that fit the processor's caches.
         pieces = [
@@ -171,7 +178,8 @@ class EncoderTraining:
     def fit_codebooks(self, batches: list[Batch]) -> None:
         """Puts all codebooks on the clusters of what the encoder makes of some batches."""
         self._take_chances_of_step()
-        latent = torch.cat([whole.encode_latent(self.mimi, batch.heard) for batch in batches])
+        heard = [batch.heard.to(self.plan.device) for batch in batches]
+        latent = torch.cat([whole.encode_latent(self.mimi, pcm) for pcm in heard])
         for learning in (self.semantic, self.acoustic):
             vectors = learning.quantizer.input_proj(latent).transpose(1, 2).flatten(0, 1)
             fit(learning.quantizer.codebooks, vectors, self.generator, rounds=12)
@@ -180,7 +188,7 @@ class EncoderTraining:
     def judge(self, batches: list[Batch]) -> dict[str, float]:
         """Shares of phones and of meanings that are right, on batches that are not trained on."""
         phones, right, asked = 0.0, 0, 0
-        for batch in batches:
+        for batch in (batch.to(self.plan.device) for batch in batches):
             _, meaning, semantic = self.losses(batch, learn=False)
             phones += self.heads.phone_accuracy(semantic, batch.labels).item() / len(batches)
             labels = batch.labels.meaning[:, -1]
@@ -221,13 +229,14 @@ def train_encoder(
     if (stored := checkpoints.load(path)) is not None:
         training.resume(stored)
     else:
-        scale_encoder(training.mimi, batches.batch(plan.steps).heard)
+        scale_encoder(training.mimi, batches.batch(plan.steps).heard.to(plan.device))
     curve.keep_until(training.step)
     judged = _judged_batches(corpus, plan.seed)
     batches.start = training.step
     for batch in DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=6):
         if training.step == plan.quantized_from:
-            training.fit_codebooks([batches.batch(plan.steps + i) for i in range(40)])
+            fitted = [batches.batch(plan.steps + i) for i in range(FITTED_BATCHES)]
+            training.fit_codebooks(fitted)
         figures = training.train(batch)
         if training.step % plan.judged_every == 0:
             for name, some in judged.items():

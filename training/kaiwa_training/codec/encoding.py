@@ -21,7 +21,7 @@ ROWS = 8
 """Clips in one go. More are slower on a CPU: they no longer fit its caches."""
 
 
-def load_mimi(path: Path) -> Mimi:
+def load_mimi(path: Path, device: str = "cpu") -> Mimi:
     """Reads a codec from a checkpoint of its training, for encoding and decoding.
 
     Raises:
@@ -33,7 +33,7 @@ def load_mimi(path: Path) -> Mimi:
     mimi = Mimi(DEMO_MIMI)
     mimi.load_state_dict(stored["mimi"])
     register(mimi.quantizer)
-    return mimi.requires_grad_(False).eval()
+    return mimi.requires_grad_(False).eval().to(device)
 
 
 def hearing(path: Path) -> Hearing:
@@ -55,13 +55,14 @@ def hearing(path: Path) -> Hearing:
 def encode(mimi: Mimi, clips: Sequence[NDArray[np.float32]]) -> list[NDArray[np.uint16]]:
     """Clips of whole frames, each [1920 * T] -> their codes, each [8, T]; each starts a session."""
     codes: list[NDArray[np.uint16]] = [np.empty((0, 0), np.uint16)] * len(clips)
+    device = next(mimi.parameters()).device
     by_length = sorted(range(len(clips)), key=lambda i: len(clips[i]))
     for start in range(0, len(clips), ROWS):
         chosen = by_length[start : start + ROWS]
         longest = len(clips[chosen[-1]])
         pcm = np.stack([np.pad(clips[i], (0, longest - len(clips[i]))) for i in chosen])
-        latent = whole.encode_latent(mimi, torch.from_numpy(pcm)[:, None])
-        told = mimi.quantizer.encode(latent, mimi.num_codebooks).numpy().astype(np.uint16)
+        latent = whole.encode_latent(mimi, torch.from_numpy(pcm)[:, None].to(device))
+        told = mimi.quantizer.encode(latent, mimi.num_codebooks).cpu().numpy().astype(np.uint16)
         for row, i in enumerate(chosen):
             codes[i] = told[row, :, : len(clips[i]) // FRAME_SAMPLES]
     return codes

@@ -25,6 +25,10 @@ class Labels:
     words: Tensor
     meaning: Tensor
 
+    def to(self, device: str) -> "Labels":
+        """The same on a device."""
+        return Labels(*(part.to(device) for part in (self.phones, self.words, self.meaning)))
+
 
 class PhoneticHeads(nn.Module):
     """Phones from single frames, words and meaning from all frames so far."""
@@ -53,7 +57,8 @@ class PhoneticHeads(nn.Module):
         """
         heard_of = acoustic
         if chance is not None:
-            heard_of = acoustic * (torch.rand(len(acoustic), 1, 1, generator=chance) < 0.5)
+            kept = torch.rand(len(acoustic), 1, 1, generator=chance) < 0.5
+            heard_of = acoustic * kept.to(acoustic.device)
         heard, _ = self.listen(torch.cat((semantic, heard_of), dim=-1))
         meaning = self.meaning(heard)
         found = {

@@ -68,7 +68,7 @@ def fit(
         bins = codebook.entries.shape[0]
         entries = vectors[torch.randperm(len(vectors), generator=generator)[:bins]].clone()
         for _ in range(rounds):
-            _put(codebook, entries, torch.ones(bins))
+            _put(codebook, entries, entries.new_ones(bins))
             tokens = codebook.nearest(vectors)
             usage = torch.bincount(tokens, minlength=bins).to(vectors.dtype)
             sums = torch.zeros_like(entries).index_add_(0, tokens, vectors)
