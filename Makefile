@@ -21,7 +21,7 @@ setup-dev: ## The same, with the tools of the tests
 	@scripts/setup.sh dev
 
 .PHONY: run
-run: setup ## Start everything, ask a spoken question, leave the answer in out/
+run: setup ## Start everything, hold a spoken conversation, leave it in out/
 	@mkdir -p $(OUT)
 	@$(BIN)/kaiwa-serve $(MODEL_FLAG) --then '$(BIN)/kaiwa talk $(QUESTION) --out $(OUT)/reply.wav --plot $(OUT)/talk.png --transcript $(OUT)/talk.txt'
 
@@ -65,7 +65,7 @@ setup-training: ## Make .venv with what training the small model needs, and the 
 	@scripts/setup.sh training
 
 .PHONY: demo-model
-demo-model: setup-training ## Train the small model from nothing into build/demo-model (hours; resumes)
+demo-model: setup-training ## Train the small model from nothing into build/demo-model (two hours or so; resumes)
 	@$(BIN)/python -m kaiwa_training
 
 .PHONY: judge-model
