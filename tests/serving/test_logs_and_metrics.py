@@ -40,13 +40,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_metrics_are_served_over_http() -> None:
+def test_metrics_are_served_over_http_with_those_of_the_process() -> None:
     registry = CollectorRegistry()
     Counter("kaiwa_cups", "Cups of tea.", registry=registry).inc()
     port = free_port()
     server, thread = serve_metrics("127.0.0.1", port, registry)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        assert b"kaiwa_cups_total 1.0" in answer.read()
+        text = answer.read()
+    assert b"kaiwa_cups_total 1.0" in text
+    assert b"\nprocess_cpu_seconds_total " in text and b"\nprocess_resident_memory_bytes " in text
     server.shutdown()
     server.server_close()
     thread.join()

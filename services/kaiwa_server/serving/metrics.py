@@ -4,7 +4,7 @@ import logging
 from threading import Thread
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 
 log = logging.getLogger(__name__)
 
@@ -12,9 +12,12 @@ log = logging.getLogger(__name__)
 def serve_metrics(host: str, port: int, registry: CollectorRegistry) -> tuple[WSGIServer, Thread]:
     """Serves the registry at http://host:port/metrics on a thread of its own.
 
+    What the process has taken of processor and memory is in it too.
+
     Raises:
         SystemExit: the port is taken.
     """
+    ProcessCollector(registry=registry)
     try:
         served = start_http_server(port, addr=host, registry=registry)
     except OSError as error:
