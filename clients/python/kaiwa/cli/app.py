@@ -2,33 +2,22 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
-from importlib import resources
-from pathlib import Path
+from dataclasses import asdict
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from kaiwa.cli import options
-from kaiwa.cli.bundled import CONVERSATION
-from kaiwa.cli.errors import CannotDo
+from kaiwa.cli.exits import INTERRUPTED, exit_on_errors
+from kaiwa.cli.questions import read_script
 from kaiwa.cli.save import Outputs
-from kaiwa.cli.script import Script, Turn, write_script
-from kaiwa.cli.sound import read_sound
 from kaiwa.cli.sound_card import find_sound_card
 from kaiwa.cli.tables import show_info
 from kaiwa.cli.talk import Call, talk_live, talk_script
 from kaiwa.client import Settings
-from kaiwa.errors import KaiwaError
 from kaiwa.info import service_info
 
 DEFAULT_SERVER = "localhost:50051"
-INTERRUPTED = 130
-LEAD_S, GAP_S = 3.5, 5.0
-IS_IT_RUNNING = "Is a gateway running there? kaiwa-serve starts one; --server says where it is."
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -49,7 +38,7 @@ def talk(
     questions: options.Questions = None,
     server: options.Server = DEFAULT_SERVER,
     mic: options.Mic = False,
-    lead_s: options.LeadS = LEAD_S,
+    lead_s: options.LeadS = 3.5,
     gap_s: options.GapS = None,
     tail_s: options.TailS = 6.0,
     encoding: options.HowSoundTravels = options.Format.OPUS,
@@ -101,12 +90,12 @@ def talk(
     )
     call = Call(server, encoding.value, settings)
     outputs = Outputs(reply=out, stereo=stereo, plot=plot, transcript=transcript, json=json_file)
-    with _exit_on_errors():
+    with exit_on_errors():
         outputs.check()
         if mic:
             interrupted = asyncio.run(talk_live(call, find_sound_card(), outputs, Console()))
         else:
-            script = _read_script(questions, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
+            script = read_script(questions, lead_s=lead_s, gap_s=gap_s, tail_s=tail_s)
             interrupted = asyncio.run(talk_script(call, script, outputs, Console()))
     if interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -123,45 +112,9 @@ def info(server: options.Server = DEFAULT_SERVER, json_flag: options.JsonFlag = 
     kaiwa info --server voice.example.org:50051 --json
     ```
     """
-    with _exit_on_errors():
+    with exit_on_errors():
         answer = asyncio.run(service_info(server))
     if json_flag:
         typer.echo(json.dumps(asdict(answer), indent=2))
     else:
         show_info(Console(), answer)
-
-
-def _read_script(
-    questions: Sequence[Path] | None, *, lead_s: float, gap_s: float | None, tail_s: float
-) -> Script:
-    """Reads the files, or else the conversation that comes with Kaiwa, which keeps its own time."""
-    with ExitStack() as opened:
-        told = [(path, f"[{path.name}]", GAP_S) for path in questions or ()]
-        if not told:
-            folder = resources.files("kaiwa") / "questions"
-            for line in CONVERSATION:
-                path = opened.enter_context(resources.as_file(folder / line.file))
-                told.append((path, line.words, line.pause_s))
-        turns = [
-            Turn(name, read_sound(path), pause_s if gap_s is None else gap_s)
-            for path, name, pause_s in told
-        ]
-    return write_script([replace(turns[0], pause_s=lead_s), *turns[1:]], tail_s=tail_s)
-
-
-@contextmanager
-def _exit_on_errors() -> Iterator[None]:
-    """Turns what goes wrong into a sentence and an exit status."""
-    try:
-        yield
-        return
-    except KaiwaError as error:
-        text = f"{error}\n{IS_IT_RUNNING}" if error.reason == "UNREACHABLE" else str(error)
-        name = error.reason
-    except CannotDo as error:
-        text, name = str(error), "error"
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    console = Console(stderr=True)
-    console.print(Text.assemble((f"{name}: ", "bold red"), (text, "red")), soft_wrap=True)
-    raise typer.Exit(1)

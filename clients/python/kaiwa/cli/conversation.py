@@ -9,13 +9,12 @@ from typing import Protocol
 
 from kaiwa.cli.coder import Coder
 from kaiwa.cli.microphone import Microphone, Speaker
+from kaiwa.cli.patience import SILENT_FOR_S, next_event
 from kaiwa.cli.recording import HeardFrame, Recording
 from kaiwa.cli.sound import SAMPLE_RATE_HZ
 from kaiwa.client import Talk
 from kaiwa.errors import KaiwaError
 from kaiwa.events import Audio, Event, FramesDropped, Summary, Text
-
-SILENT_FOR_S = 10.0  # frames come every 80 ms: a service that sends none this long is stuck
 
 
 class Screen(Protocol):
@@ -70,19 +69,11 @@ class Conversation:
 
     async def _listen(self) -> None:
         try:
-            while (event := await self._next_event()) is not None:
+            while (event := await next_event(self.talk, self.silent_for_s)) is not None:
                 self._note(event)
                 self.screen.heard(event)
         finally:
             self.microphone.stop()
-
-    async def _next_event(self) -> Event | None:
-        try:
-            async with asyncio.timeout(self.silent_for_s):
-                return await anext(self.talk, None)
-        except TimeoutError:
-            text = f"nothing came from the service for {self.silent_for_s:g} s: it seems stuck"
-            raise KaiwaError("DEADLINE_EXCEEDED", "NO_ANSWER", text) from None
 
     def _note(self, event: Event) -> None:
         match event:

@@ -100,9 +100,14 @@ def delays_of(recording: Recording) -> list[Delay]:
 
 def figures_of(recording: Recording) -> Figures:
     """Gives a conversation in numbers."""
-    delays_ms = [delay.mouth_to_ear_ms for delay in delays_of(recording)]
+    p50_ms, p99_ms, max_ms = spread([delay.mouth_to_ear_ms for delay in delays_of(recording)])
     count = underruns([frame.audible_s for frame in recording.heard])
-    if not delays_ms:
-        return Figures(None, None, None, count)
-    p50, p99 = np.percentile(delays_ms, [50, 99])
-    return Figures(float(p50), float(p99), max(delays_ms), count)
+    return Figures(p50_ms, p99_ms, max_ms, count)
+
+
+def spread(values: Sequence[float]) -> tuple[float | None, float | None, float | None]:
+    """Gives the median, the 99th percentile and the largest; None where there is no value."""
+    if not values:
+        return None, None, None
+    p50, p99 = np.percentile(values, [50, 99])
+    return float(p50), float(p99), max(values)

@@ -61,16 +61,21 @@ def save(outputs: Outputs, recording: Recording, figures: Figures) -> None:
     if outputs.stereo is not None:
         write_sound(outputs.stereo, overlay(recording.user_track(), recording.moshi_track()))
     if outputs.transcript is not None:
-        _write(outputs.transcript, _text(recording, figures))
+        write_text(outputs.transcript, _text(recording, figures))
     if outputs.json is not None:
-        _write(outputs.json, json.dumps(_document(recording, figures), indent=2) + "\n")
+        write_text(outputs.json, json.dumps(_document(recording, figures), indent=2) + "\n")
     if outputs.plot is not None:
         from kaiwa.cli.plot import plot
 
         plot(outputs.plot, recording, figures)
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file.
+
+    Raises:
+        CannotDo: it cannot be written.
+    """
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -1,6 +1,7 @@
 """What the user will say: questions with silence around them, and their recording in real time."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaiwa.cli.microphone import Recorded
-from kaiwa.cli.sound import PACKET_S, PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples, silence
+from kaiwa.cli.pace import Pace
+from kaiwa.cli.sound import PACKET_SAMPLES, SAMPLE_RATE_HZ, Samples, silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,7 @@ def write_script(turns: Sequence[Turn], *, tail_s: float) -> Script:
 
 
 class ScriptMicrophone:
-    """Records a script as a microphone would: each packet is there once its last sample is.
-
-    The times are counted from the first packet, so that they never drift, and a packet that is late
-    does not delay the ones after it.
-    """
+    """Records a script as a microphone would: each packet is there once its last sample is."""
 
     def __init__(
         self,
@@ -73,23 +71,15 @@ class ScriptMicrophone:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._samples = script.samples
-        self._clock = clock
-        self._sleep = sleep
-        self._stopped = False
+        self._pace = Pace(clock, sleep)
 
     async def packets(self) -> AsyncGenerator[Recorded, None]:
         """Gives the script's packets in real time."""
-        started_s = self._clock()
-        for packet in range(len(self._samples) // PACKET_SAMPLES):
-            at_s = started_s + packet * PACKET_S
-            wait_s = at_s + PACKET_S - self._clock()
-            if wait_s > 0:
-                await self._sleep(wait_s)
-            if self._stopped:
-                return
-            start = packet * PACKET_SAMPLES
-            yield Recorded(self._samples[start : start + PACKET_SAMPLES], at_s)
+        packets = self._samples.reshape(-1, PACKET_SAMPLES)  # [packets, 480]
+        async with contextlib.aclosing(self._pace.packets(len(packets))) as times:
+            async for packet, at_s in times:
+                yield Recorded(packets[packet], at_s)
 
     def stop(self) -> None:
         """Ends the recording."""
-        self._stopped = True
+        self._pace.stop()

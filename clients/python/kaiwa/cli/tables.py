@@ -1,5 +1,7 @@
 """What one sees after a conversation, and of a server: names and values in columns."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
@@ -24,10 +26,11 @@ def show_figures(console: Console, recording: Recording, figures: Figures) -> No
         rows.append(("dropped, late", f"{summary.frames_dropped}, {summary.frames_late}"))
         lag = _spread(summary.turnaround_p50_ms, summary.turnaround_p99_ms)
         rows.append(("lag in the service", lag))
-    rows.append(("mouth to ear", _delay(figures)))
+    p50_ms, p99_ms = figures.mouth_to_ear_p50_ms, figures.mouth_to_ear_p99_ms
+    rows.append(("mouth to ear", delay_text(p50_ms, p99_ms, figures.mouth_to_ear_max_ms)))
     rows.append(("underruns", f"{figures.underruns} with a speaker that holds 20 ms"))
     console.print()
-    _show(console, rows)
+    show_rows(console, rows)
 
 
 def show_info(console: Console, info: ServiceInfo) -> None:
@@ -59,10 +62,11 @@ def show_info(console: Console, info: ServiceInfo) -> None:
             ("  slots", f"{codec.encoder_slots_used} + {codec.decoder_slots_used} used of "
                         f"{codec.slots} + {codec.slots} (encoder + decoder)"),
         ]  # fmt: skip
-    _show(console, rows)
+    show_rows(console, rows)
 
 
-def _show(console: Console, rows: list[tuple[str, str]]) -> None:
+def show_rows(console: Console, rows: Sequence[tuple[str, str]]) -> None:
+    """Prints names and their values in two columns."""
     width = max(len(name) for name, _ in rows) + 2
     for name, value in rows:
         console.print(Text.assemble((name.ljust(width), "dim"), value), soft_wrap=True)
@@ -76,10 +80,9 @@ def _spread(p50_ms: float, p99_ms: float) -> str:
     return f"p50 {p50_ms:.0f} ms, p99 {p99_ms:.0f} ms"
 
 
-def _delay(figures: Figures) -> str:
-    p50, p99 = figures.mouth_to_ear_p50_ms, figures.mouth_to_ear_p99_ms
-    longest = figures.mouth_to_ear_max_ms
-    if p50 is None or p99 is None or longest is None:
+def delay_text(p50_ms: float | None, p99_ms: float | None, max_ms: float | None) -> str:
+    """Gives mouth to ear in words, beside its floor and its goal."""
+    if p50_ms is None or p99_ms is None or max_ms is None:
         return "not measured: no frame was answered"
-    spread = f"{_spread(p50, p99)}, max {longest:.0f} ms"
+    spread = f"{_spread(p50_ms, p99_ms)}, max {max_ms:.0f} ms"
     return f"{spread} (floor {FLOOR_MS:.0f}, goal {GOAL_MS:.0f})"
