@@ -2,48 +2,22 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 import soundfile
+from clients.python.command_process import Ran, finish, kaiwa, start
 from clients.python.fake_dialogue import FakeDialogue, Response, refuse, tone
 from kaiwa.v1 import dialogue_pb2
 
 Serve = Callable[[FakeDialogue], Awaitable[str]]
 SHORT = ("--lead-s", "0.4", "--gap-s", "0.2", "--tail-s", "1.4")
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int | None
-    out: str
-    err: str
-
-
-async def start(*arguments: str | Path, server: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "kaiwa", *map(str, arguments)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "KAIWA_SERVER": server, "COLUMNS": "100"},
-    )
-
-
-async def finish(process: asyncio.subprocess.Process) -> Ran:
-    out, err = await process.communicate()
-    return Ran(process.returncode, out.decode(), err.decode())
-
-
-async def kaiwa(*arguments: str | Path, server: str) -> Ran:
-    return await finish(await start(*arguments, server=server))
 
 
 @pytest.fixture
