@@ -41,8 +41,10 @@ Encoding: TypeAlias = Literal["opus", "pcm"]
 MAX_MESSAGE_SAMPLES = 2_880  # 120 ms, the most that the service takes at once
 ANSWER_WITHIN_S = 15.0
 
-# A peer that is gone without a word is noticed within 15 s.
 CHANNEL_OPTIONS = (
+    # A conversation has a connection of its own: none waits for another one's bytes.
+    ("grpc.use_local_subchannel_pool", 1),
+    # A peer that is gone without a word is noticed within 15 s.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.ping_timeout_ms", 5_000),
