@@ -1,6 +1,7 @@
 """A DialogueService without a model: it counts the user's frames and answers with a tone."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
     with_summary: bool = True
     hang_at: int | None = None
     configs: list[dialogue_pb2.ConverseConfig] = field(default_factory=list)
+    peers: list[str] = field(default_factory=list)
     packets: list[bytes] = field(default_factory=list)
     heard: list[NDArray[np.float32]] = field(default_factory=list)
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,6 +50,7 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
         try:
             config = (await anext(request_iterator)).config
             self.configs.append(config)
+            self.peers.append(context.peer())
             if self.before_ready is not None:
                 await self.before_ready(context)
             seed = config.settings.seed if config.settings.HasField("seed") else 4711
@@ -151,6 +154,18 @@ def refuse(status: grpc.StatusCode, reason: str, text: str) -> Before:
 
     async def before_ready(context: grpc.aio.ServicerContext) -> None:
         await fail(context, status, reason, text)
+
+    return before_ready
+
+
+def seats(count: int) -> Before:
+    """Refuses each call after so many, as a full service does."""
+    calls = itertools.count()
+
+    async def before_ready(context: grpc.aio.ServicerContext) -> None:
+        if next(calls) >= count:
+            text = "every slot is taken: try later"
+            await fail(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "FULL", text)
 
     return before_ready
 

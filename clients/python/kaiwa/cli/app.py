@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from kaiwa.cli import options
+from kaiwa.cli.bench.command import bench
 from kaiwa.cli.exits import INTERRUPTED, exit_on_errors
 from kaiwa.cli.questions import read_script
 from kaiwa.cli.save import Outputs
@@ -16,8 +17,6 @@ from kaiwa.cli.tables import show_info
 from kaiwa.cli.talk import Call, talk_live, talk_script
 from kaiwa.client import Settings
 from kaiwa.info import service_info
-
-DEFAULT_SERVER = "localhost:50051"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +35,7 @@ def kaiwa() -> None:
 @app.command()
 def talk(
     questions: options.Questions = None,
-    server: options.Server = DEFAULT_SERVER,
+    server: options.Server = options.DEFAULT_SERVER,
     mic: options.Mic = False,
     lead_s: options.LeadS = 3.5,
     gap_s: options.GapS = None,
@@ -102,7 +101,9 @@ def talk(
 
 
 @app.command()
-def info(server: options.Server = DEFAULT_SERVER, json_flag: options.JsonFlag = False) -> None:
+def info(
+    server: options.Server = options.DEFAULT_SERVER, json_flag: options.JsonFlag = False
+) -> None:
     """See what is behind a server: its model, its codec, and how much room there is.
 
     **Examples**
@@ -118,3 +119,6 @@ def info(server: options.Server = DEFAULT_SERVER, json_flag: options.JsonFlag = 
         typer.echo(json.dumps(asdict(answer), indent=2))
     else:
         show_info(Console(), answer)
+
+
+app.command()(bench)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+DEFAULT_SERVER = "localhost:50051"
 SOUND, MODEL, FILES = "Sound", "What to ask of the model", "What to keep"
 
 
@@ -106,3 +107,16 @@ JsonFile = Annotated[
     typer.Option("--json", help="Words, times and figures, as JSON.", rich_help_panel=FILES),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Sessions = Annotated[int, typer.Option(min=1, help="How many sessions there are at once.")]
+Seconds = Annotated[float, typer.Option(min=1, help="How long each of them talks.")]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]HOST:PORT",
+        help="Where a service has its metrics; once for each. Its name it tells itself.",
+        show_default=False,
+    ),
+]
+FiguresFile = Annotated[
+    Path | None, typer.Option("--json", help="Every figure, as JSON.", show_default=False)
+]
