@@ -108,6 +108,18 @@ async def test_ctrl_c_ends_the_sessions_politely_with_the_figures_so_far(
     assert document["overall"]["cut_off"] == {}
 
 
+async def test_a_second_ctrl_c_does_not_wait_for_a_service_that_hangs(serve: Serve) -> None:
+    fake = FakeDialogue(hang_at=2)
+    process = await start("bench", server=await serve(fake))
+    while len(fake.packets) < 12:
+        await asyncio.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    await fake.half_closed.wait()
+    process.send_signal(signal.SIGINT)
+    ran = await finish(process)
+    assert ran.code == 130 and "Traceback" not in ran.err
+
+
 async def test_what_is_missing_is_found_out_before_anybody_is_called(
     serve: Serve, tmp_path: Path, unused_tcp_port: int
 ) -> None:
