@@ -26,10 +26,10 @@ class Line:
 CONVERSATION = (
     Line("name.wav", "What is your name?", 3.5),
     Line("weather.wav", "What is the weather like today?", 5.0),
-    Line("umbrella.wav", "Where did I leave my umbrella?", 5.0),
+    Line("keys.wav", "Where are my keys?", 5.0),
     Line("joke.wav", "Can you tell me a joke?", 4.5),
-    Line("hear.wav", "Can you hear me?", 2.5),
-    Line("goodbye.wav", "Goodbye, Moshi.", 8.0),
+    Line("hear.wav", "Can you hear me?", 3.0),
+    Line("goodbye.wav", "Goodbye, Moshi.", 7.5),
 )
 
 
