@@ -72,11 +72,11 @@ class FakeCodecService:
 async def fake_lm_service(
     slots: int = 2, model: LoadedLm = LM, **settings: float
 ) -> AsyncIterator[FakeLmService]:
-    """An LM service that says "hello my" again and again."""
+    """An LM service that says "My name" again and again."""
     registry = CollectorRegistry()
     metrics = SlotMetrics(registry)
     tokenizer = SentencePieceProcessor(model_file=str(EMBEDDED_MODEL_DIR / "tokenizer.model"))
-    stepper = FakeLm(slots, text_tokens=(*tokenizer.encode("hello my"), 3, 0))
+    stepper = FakeLm(slots, text_tokens=(*tokenizer.encode("My name"), 3, 0))
     loop: LmStepLoop = StepLoop(stepper, name="lm", on_step=metrics.on_step("lm"))
     metrics.watch("lm", loop)
     servicer = LmServicer(LmServiceConfig(**settings), model, loop, tokenizer, metrics)

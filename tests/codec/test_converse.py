@@ -69,7 +69,7 @@ async def test_words_come_with_their_steps(kaiwa: Kaiwa) -> None:
     steps = [response.step for response in responses if response.HasField("step")]
     assert all(step.text.step == step.record.step for step in steps if step.HasField("text"))
     text = "".join(" " * step.text.starts_word + step.text.text for step in steps)
-    assert text.strip().startswith("hello my hello my")
+    assert text.strip().startswith("My name My name")
 
 
 async def test_settings_reach_the_lm_service_unchanged(kaiwa: Kaiwa) -> None:

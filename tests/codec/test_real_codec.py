@@ -44,11 +44,12 @@ async def stub() -> AsyncIterator[Any]:
 
 @pytest.fixture
 def speech() -> NDArray[np.float32]:
-    """A spoken question, [frames, 1920]."""
+    """A spoken question between two pauses, [frames, 1920]."""
     path = files("kaiwa") / "questions" / "name.wav"
     with path.open("rb") as file:
         samples, rate_hz = soundfile.read(file, dtype="float32")
     assert rate_hz == 24_000
+    samples = np.pad(samples, 6 * FRAME_SAMPLES)
     return samples[: len(samples) // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
 
 

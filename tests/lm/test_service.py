@@ -71,7 +71,7 @@ async def test_the_inner_monologue_comes_as_words_with_their_steps(lm: FakeLmSer
     responses = await all_of(generate(lm, generate_config(), *frames))
     pieces = [r.step.text for r in responses if r.HasField("step") and r.step.HasField("text")]
     text = "".join(" " * piece.starts_word + piece.text for piece in pieces)
-    assert text.strip().startswith("hello my hello my")
+    assert text.strip().startswith("My name My name")
     assert [piece.step for piece in pieces] == sorted({piece.step for piece in pieces})
 
 

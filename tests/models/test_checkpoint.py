@@ -31,7 +31,7 @@ def test_both_models_of_the_embedded_folder_load(model_dir: Path) -> None:
     lm, mimi = load_lm(checkpoint), load_mimi(checkpoint)
     assert checkpoint.name == "tiny"
     assert (lm.config.codebooks, mimi.num_codebooks) == (8, 8)
-    assert (lm.config.codebook_size, mimi.codebook_size) == (256, 256)
+    assert (lm.config.codebook_size, mimi.codebook_size) == (512, 512)
     assert checkpoint.tokenizer_path == model_dir / "tokenizer.model"
     for module in (lm, mimi):
         tensors = [*module.parameters(), *module.buffers()]

@@ -29,8 +29,8 @@ def test_the_embedded_model_s_config_is_read(config: Json) -> None:
     lm = LmConfig.from_json(config)
     assert (lm.temporal.dim, lm.temporal.heads, lm.temporal.layers) == (192, 6, 4)
     assert (lm.temporal.hidden, lm.temporal.context) == (528, 160)
-    assert lm.depformer == DepformerConfig(dim=96, heads=4, layers=2, hidden=264)
-    assert (lm.text_vocabulary_size, lm.codebooks, lm.codebook_size) == (300, 8, 256)
+    assert lm.depformer == DepformerConfig(dim=96, heads=4, layers=2, hidden=160)
+    assert (lm.text_vocabulary_size, lm.codebooks, lm.codebook_size) == (187, 8, 512)
     assert lm.delays == LmConfig().delays
     assert (lm.text_padding_token, lm.text_end_of_padding_token) == (3, 0)
 
@@ -54,7 +54,7 @@ def test_a_gated_feed_forward_is_as_wide_as_the_reference_makes_it(
         {"demux_second_stream": False, "demux_second_text_stream": False},
         {"depformer_causal": False, "depformer_weights_per_step_schedule": None},
         {"text_card_out": None, "extra_heads_num_heads": 0, "extra_heads_dim": 6},
-        {"text_card_out": 300, "kv_repeat": 1, "quantize": False, "bias_proj": False},
+        {"text_card_out": 187, "kv_repeat": 1, "quantize": False, "bias_proj": False},
         {"lm_gen_config": {"temp": 0.9}, "model_id": {"sig": "a"}, "stt_config": {}},
         {"something_new": None, "something_else": []},
     ],
@@ -115,7 +115,7 @@ def test_all_that_is_not_served_is_refused_at_once(config: Json) -> None:
         ("max_period", -1, "a number above 0"),
         ("depformer_dim_feedforward", [396] * 8, "a whole number from 1"),
         ("n_q", 8, "16, twice dep_q, for two voices"),
-        ("text_card_out", 200, "300, as text_card"),
+        ("text_card_out", 200, "187, as text_card"),
         ("delays", [0, 1], "17 whole numbers from 0"),
         ("delays", [0.5] * 17, "17 whole numbers from 0"),
         ("delays", [-1] * 17, "17 whole numbers from 0"),

@@ -23,8 +23,8 @@ def test_the_default_is_the_released_mimi() -> None:
 
 def test_the_embedded_mimi_is_read(settings: dict[str, Any]) -> None:
     config = MimiConfig.from_json(settings)
-    assert (config.seanet.dimension, config.transformer.context) == (128, 32)
-    assert (config.quantizer.bins, config.num_codebooks) == (256, 8)
+    assert (config.seanet.dimension, config.transformer.context) == (160, 16)
+    assert (config.quantizer.bins, config.num_codebooks) == (512, 8)
     assert config.latents_per_frame == 2
 
 

@@ -71,7 +71,7 @@ def test_the_first_word_and_the_end_of_padding_before_it_count_six_fold() -> Non
         for _, start in answers(rows, row):
             assert (weights[start - 1 : start + 1] == 6.0).all()
             assert (weights[start - 4 : start - 1] == 1.0).all()
-    assert np.isclose(rows.text_weights, 0.1).any()
+    assert np.isclose(rows.text_weights, CLEAN.weights.padding).any()
 
 
 def test_a_step_speaks_until_its_acoustic_tokens_are_written() -> None:
