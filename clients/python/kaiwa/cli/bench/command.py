@@ -25,7 +25,7 @@ def bench(
     """Hold many live sessions at once and measure how the service bears it.
 
     Each session is a full-duplex talk in real time over a connection of its own: Opus packets of
-    20 ms, the two questions that come with Kaiwa and pauses of 5 s, over and over. The packets are
+    20 ms, the questions that come with Kaiwa and pauses of 5 s, over and over. The packets are
     encoded beforehand, and the sessions are spread over a frame of 80 ms.
 
     **Mouth to ear** is that of `kaiwa talk`, over all frames of all sessions. A **deadline miss**
