@@ -3,6 +3,7 @@
 BIN := .venv/bin
 OUT := out
 QUESTION ?=
+SEED ?= 2
 MODEL_DIR ?=
 MODEL_FLAG := $(if $(MODEL_DIR),--model-dir $(MODEL_DIR))
 PYTEST_FLAGS ?=
@@ -23,7 +24,7 @@ setup-dev: ## The same, with the tools of the tests
 .PHONY: run
 run: setup ## Start everything, hold a spoken conversation, leave it in out/
 	@mkdir -p $(OUT)
-	@$(BIN)/kaiwa-serve $(MODEL_FLAG) --then '$(BIN)/kaiwa talk $(QUESTION) --out $(OUT)/reply.wav --plot $(OUT)/talk.png --transcript $(OUT)/talk.txt'
+	@$(BIN)/kaiwa-serve $(MODEL_FLAG) --then '$(BIN)/kaiwa talk $(QUESTION) --seed $(SEED) --out $(OUT)/reply.wav --plot $(OUT)/talk.png --transcript $(OUT)/talk.txt'
 
 .PHONY: serve
 serve: setup ## Start everything and keep it running (MODEL_DIR=... for a real checkpoint)
