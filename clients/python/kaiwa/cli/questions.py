@@ -14,7 +14,10 @@ GAP_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A file of the folder `questions`, the words in it, and the silence before it."""
+    """A file of the folder `questions`, the words in it, and the silence before it.
+
+    The first of a conversation waits for as long as `--lead-s` says instead.
+    """
 
     file: str
     words: str
