@@ -3,9 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from kaiwa_server.models.delays import NO_INPUT
-from kaiwa_training.lm.bank import words_of
 from kaiwa_training.lm.dialogues import (
-    MASKED,
     SILENT,
     SPEAKING,
     UNKNOWN,
@@ -14,6 +12,7 @@ from kaiwa_training.lm.dialogues import (
     Rows,
 )
 from kaiwa_training.lm.tokenizer import END_OF_PADDING, PADDING
+from kaiwa_training.lm.turns import Manners
 from training.lm.toy import CALM, ToyWorld
 
 CLEAN = DialoguePlan(
@@ -89,18 +88,20 @@ def test_a_word_is_known_two_frames_after_it_is_heard() -> None:
         assert (words[:2] == UNKNOWN).all()
 
 
-def test_a_dense_row_cuts_replies_and_learns_nothing_of_the_cut() -> None:
-    plan = replace(CLEAN, dense=1.0, dense_reply_frames=4, dense_gap_frames=0.0)
+def test_a_dense_row_interrupts_every_reply_and_so_holds_more_questions() -> None:
+    plan = replace(CLEAN, dense=1.0, dense_frames=(1, 2), manners=Manners(breaks_off_after=2))
     rows, whole = rows_of(plan), rows_of(CLEAN)
+    broken_off = 0
     for row, tokens in enumerate(rows.tokens):
         for number, start in answers(rows, row):
-            kept = slice(start, start + 4)
-            np.testing.assert_array_equal(tokens[0, kept], BANK.replies[number].tokens[:4])
-            assert (rows.text_weights[row, kept] > 0).all()
-            masked = slice(kept.stop, kept.stop + 6)
-            assert (tokens[1, masked] < CALM).all()
-            assert not rows.text_weights[row, masked].any()
-            assert (rows.voice[row, masked] == MASKED).all()
+            reply = BANK.replies[number]
+            said = int((tokens[1, start : start + len(reply.tokens)] >= CALM).sum())
+            np.testing.assert_array_equal(tokens[0, start : start + said], reply.tokens[:said])
+            np.testing.assert_array_equal(
+                tokens[1:USER, start : start + said], reply.codes[:, :said]
+            )
+            broken_off += said < len(reply.tokens)
+    assert broken_off > 10
     assert sum(len(answers(rows, i)) for i in range(20)) > sum(
         len(answers(whole, i)) for i in range(20)
     )
@@ -115,15 +116,16 @@ def test_in_a_quiet_row_nothing_follows_the_greeting() -> None:
     assert (rows.replies == UNKNOWN).all()
 
 
-def test_who_speaks_while_moshi_speaks_hears_it_finish_and_is_answered_then() -> None:
+def test_moshi_falls_silent_six_frames_after_somebody_begins_to_speak() -> None:
     rows = rows_of(replace(CLEAN, early=1.0, barge_in=1.0))
-    greeting = len(BANK.replies[-1].words)
     interrupted = 0
     for tokens in rows.tokens:
-        spoken = words_of(tokens[0].tolist())
-        assert spoken[:greeting] == BANK.replies[-1].words
-        place = slice(CLEAN.greeting_frame, CLEAN.greeting_frame + 3)
-        interrupted += bool((tokens[USER, place] >= CALM).any())
+        loud = tokens[USER] >= CALM
+        begins = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
+        for begin in begins[begins < CLEAN.frames - 6]:
+            interrupted += bool(tokens[1, begin] >= CALM)
+            if loud[begin : begin + 7].all():
+                assert tokens[1, begin + 6] < CALM
     assert interrupted > 3
 
 

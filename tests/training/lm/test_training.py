@@ -90,7 +90,9 @@ def test_a_small_world_is_learnt_and_judged_by_whole_replies(tmp_path: Path) -> 
     temporal = replace(TINY.temporal, dim=32, hidden=64, context=40)
     config = replace(TINY, temporal=temporal, text_vocabulary_size=easy.tokenizer().size)
     easy.questions(200, seed=1).save(tmp_path / "questions" / "0.npz")
-    calm = DialoguePlan(frames=60, dense=0.2, early=0.0, barge_in=0.0, replaced_tokens=0.02)
+    calm = DialoguePlan(
+        frames=60, dense=0.2, early=0.0, barge_in=0.0, strangeness=3.0, replaced_tokens=0.02
+    )
     plan = LmPlan(steps=60, rows=16, top_rate=1.5e-2, warm_up=5, words=20, dialogues=calm)
     path = train_lm(
         config, easy.sounds(), tmp_path / "questions", tmp_path / "lm", plan, lambda *_: None

@@ -8,7 +8,7 @@ from kaiwa_training.lm.dialogues import Sounds
 from kaiwa_training.lm.stores import BackgroundStore, QuestionStore
 from kaiwa_training.lm.tokenizer import WordTokenizer, train_tokenizer
 
-LEAD, TAIL = 4, 8
+LEAD, TAIL = 0, 8
 CALM = 2
 """The tokens below it are silence, the rest of a codebook is sound."""
 

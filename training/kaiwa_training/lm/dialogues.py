@@ -9,13 +9,13 @@ from kaiwa_training.lm.bank import GREETING, NOT_UNDERSTOOD, Codes, ReplyBank
 from kaiwa_training.lm.pool import QuestionPool
 from kaiwa_training.lm.stores import NO_WORD, Array, BackgroundStore, QuestionStore
 from kaiwa_training.lm.tokenizer import END_OF_PADDING, PADDING
-from kaiwa_training.lm.turns import Saying, Turns
+from kaiwa_training.lm.turns import Manners, Saying, Turns
 
 UNKNOWN = -1
 """Stands for "no label here"."""
 
-MASKED, SILENT, SPEAKING = 0, 1, 2
-"""What Moshi's voice is to do in a step; nothing is learnt of a masked one."""
+SILENT, SPEAKING = 0, 1
+"""What Moshi's voice is to do in a step."""
 
 
 @dataclass(frozen=True)
@@ -35,26 +35,24 @@ class TextWeights:
 class DialoguePlan:
     """How rows are made: their length, their pace, and how often what happens in them.
 
-    In a dense row replies are cut after a few frames, so that it holds more questions; what comes
-    after a cut is masked until the next question has gone on for a while. What is not understood
-    is many things and drawn `strangeness` times as often as an intent.
+    In a dense row every reply is interrupted when it has gone on for `dense_frames`, so that the
+    row holds more questions. What is not understood is many things and drawn `strangeness` times
+    as often as an intent.
     """
 
     frames: int = 256
     greeting_frame: int = 6
-    answers_after: int = 5
+    manners: Manners = field(default_factory=Manners)
     dense: float = 0.6
-    dense_reply_frames: int = 9
-    dense_gap_frames: float = 4.0
-    dense_masked_frames: int = 6
+    dense_frames: tuple[int, int] = (3, 12)
     quiet: float = 0.05
     early: float = 0.15
-    barge_in: float = 0.15
+    barge_in: float = 0.25
     gap_frames: float = 12.0
     one_condition: float = 0.85
     noises_in_row: float = 0.5
     noise_frames: tuple[int, int] = (5, 40)
-    strangeness: float = 3.0
+    strangeness: float = 6.0
     replaced_tokens: float = 0.08
     blurred_tokens: float = 0.25
     dropped_stream: float = 0.15
@@ -109,50 +107,44 @@ class Dialogues:
 
     def _row(self, rng: np.random.Generator) -> tuple[Array, ...]:
         condition = self.pool.draw_condition(rng)
-        kept = self.plan.dense_reply_frames if rng.random() < self.plan.dense else None
-        asked, turns = self._converse(condition, kept, rng)
+        asked, turns = self._converse(condition, rng.random() < self.plan.dense, rng)
         user, words = self._user(condition, asked, rng)
         tokens, weights, voice, replies = self._moshi(turns, rng)
-        for saying in turns.sayings if kept is not None else ():
-            later = [start for _, start in asked if start >= saying.end]
-            masked_until = min(later, default=self.plan.frames) + self.plan.dense_masked_frames
-            weights[saying.end : masked_until] = 0.0
-            voice[saying.end : masked_until] = MASKED
         self._disturb(user, rng)
         return np.concatenate((tokens, user)), weights, voice, replies, words
 
     def _converse(
-        self, condition: int, kept: int | None, rng: np.random.Generator
+        self, condition: int, dense: bool, rng: np.random.Generator
     ) -> tuple[list[tuple[int, int]], Turns]:
         """The questions (number, first frame of the clip) and what Moshi says."""
         plan, store = self.plan, self.pool.store
-        length = self._kept(self._greeting, kept)
-        turns = Turns(Saying(self._greeting, plan.greeting_frame, length, None), plan.answers_after)
+        greeting = Saying(self._greeting, plan.greeting_frame, self._frames(self._greeting), None)
+        turns = Turns(greeting, plan.manners)
         asked: list[tuple[int, int]] = []
-        if kept is None and rng.random() < plan.quiet:
+        if not dense and rng.random() < plan.quiet:
             return asked, turns
         mixed = rng.random() >= plan.one_condition
-        gap_frames = plan.gap_frames if kept is None else plan.dense_gap_frames
-        free, barge_in = 0, plan.early if kept is None else 0.0
+        free, barge_in = 0, plan.early
         while True:
-            if free < turns.end and rng.random() < barge_in:
+            if dense:
+                start = max(free, turns.sayings[-1].start + int(rng.integers(*plan.dense_frames)))
+            elif free < turns.end and rng.random() < barge_in:
                 start = int(rng.integers(free, turns.end))
             else:
-                start = max(free, turns.end) + int(rng.exponential(gap_frames))
+                start = max(free, turns.end) + int(rng.exponential(plan.gap_frames))
             if start >= plan.frames:
                 return asked, turns
             question = self.pool.draw(self.pool.draw_condition(rng) if mixed else condition, rng)
             asked.append((question, start))
             reply = self._numbers[store.intent[question]]
             speech_end = start + int(store.speech_end_frame[question])
-            turns.ask(reply, self._kept(reply, kept), speech_end)
+            turns.ask(reply, self._frames(reply), start, speech_end)
             free = start + int(store.lengths[question])
-            barge_in = plan.barge_in if kept is None else 0.0
+            barge_in = plan.barge_in
 
-    def _kept(self, reply: int, kept: int | None) -> int:
-        """How many frames of a reply are spoken."""
-        whole = len(self.sounds.bank.replies[reply].tokens)
-        return whole if kept is None else min(kept, whole)
+    def _frames(self, reply: int) -> int:
+        """How long a reply is."""
+        return len(self.sounds.bank.replies[reply].tokens)
 
     def _user(
         self, condition: int, asked: list[tuple[int, int]], rng: np.random.Generator

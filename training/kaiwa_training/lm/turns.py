@@ -1,10 +1,9 @@
 """Who speaks when in a conversation: Moshi answers a little after the question's end.
 
-While Moshi speaks it finishes first, and of the questions that ended meanwhile it answers the
-latest.
+Interrupted, it breaks off and listens, as people do. So each question is heard in silence.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -25,26 +24,31 @@ class Saying:
         return self.start + self.length
 
 
+@dataclass(frozen=True)
+class Manners:
+    """After how many frames Moshi does what: it answers so long after a question's end, breaks off
+    so long after somebody begins to speak, and begins no reply so long after that."""
+
+    answers_after: int = 5
+    breaks_off_after: int = 6
+    begins_none_after: int = 2
+
+
 class Turns:
-    """What Moshi says to the questions of a row, which are told in the order of their ends."""
+    """What Moshi says to the questions of a row, which are told in order."""
 
-    def __init__(self, first: Saying, answers_after: int) -> None:
-        self._answers_after = answers_after
-        self._begun = [first]
-        self._due: Saying | None = None
-
-    def ask(self, reply: int, length: int, speech_end: int) -> None:
-        """Takes a question, to which `reply` is the answer, `length` frames long."""
-        if self._due and speech_end >= self._due.start:
-            self._begun.append(self._due)
-        last_spoken = self._begun[-1].end - 1
-        start = max(speech_end, last_spoken) + self._answers_after
-        self._due = Saying(reply, start, length, speech_end)
-
-    @property
-    def sayings(self) -> list[Saying]:
+    def __init__(self, first: Saying, manners: Manners) -> None:
+        self._manners = manners
+        self.sayings = [first]
         """All that Moshi says, in order, if nothing more is asked."""
-        return [*self._begun, self._due] if self._due else list(self._begun)
+
+    def ask(self, reply: int, length: int, speech_start: int, speech_end: int) -> None:
+        """Takes a question, to which `reply` is the answer, `length` frames long."""
+        manners, last = self._manners, self.sayings.pop()
+        if last.start <= speech_start + manners.begins_none_after:
+            said = speech_start + manners.breaks_off_after - last.start
+            self.sayings.append(replace(last, length=min(last.length, said)))
+        self.sayings.append(Saying(reply, speech_end + manners.answers_after, length, speech_end))
 
     @property
     def end(self) -> int:

@@ -31,8 +31,8 @@ _RATES = (0.8, 1.25)
 _PITCHES = (0.8, 1.2)
 
 # How often one phrasing is said by espeak-ng voices, and by each of OTHER_TRAINING_VOICES.
-_QUESTION_TIMES = (5, (1, 1, 1, 1, 2))
-_OTHER_TIMES = (4, (1, 1, 1, 1, 1))
+_QUESTION_TIMES = (3, (1, 1, 1, 1, 2))
+_OTHER_TIMES = (2, (1, 1, 1, 1, 2))
 _SENTENCE_TIMES = (4, (1, 1, 1, 1, 1))
 _FOREIGN_TIMES = 7
 _EVALUATION_CLIPS_BY_ENGINE = 400
