@@ -21,7 +21,7 @@ from kaiwa_training.texts.texts import load_texts
 from kaiwa_training.workplace import Workplace
 
 SEED = 1
-QUESTION_SHARDS = 36
+QUESTION_SHARDS = 50
 
 DESCRIPTION = """\
 Trains the small Moshi that comes with Kaiwa: makes the voices, trains the codec's encoder, then,

@@ -105,7 +105,7 @@ def questions(place: Workplace, texts: Texts, shards: int, device: str, show: Sh
 def decoder(place: Workplace, plan: DecoderPlan, show: Show) -> None:
     """Trains the decoder."""
     users, own, said = load_spoken(place.material)
-    crops = Crops([(users, 3), (own, 2), (said, 3)], plan.frames)
+    crops = Crops([(users, 2), (own, 2), (said, 4)], plan.frames)
     train_decoder(load_mimi(place.encoder), crops, place.codec, plan, show)
 
 

@@ -74,7 +74,7 @@ def test_without_hardness_only_the_level_changes() -> None:
         np.testing.assert_allclose(sound.heard, voice() * 10 ** (gain_db(sound) / 20), atol=1e-6)
         assert sound.noise_rms == 0
     gains = [gain_db(sound) for sound in found]
-    assert -10 <= min(gains) < -8 and 5 < max(gains) <= 7
+    assert -12 <= min(gains) < -10 and 7 < max(gains) <= 9
 
 
 def test_the_same_generator_degrades_alike() -> None:
@@ -98,13 +98,15 @@ def test_most_of_the_time_there_is_noise_over_all_of_it_as_loud_as_told(
         monkeypatch.setattr(degrading, other, lambda samples, rng: samples)
     found = many(1.0)
     for sound in found:
+        if np.abs(sound.heard).max() == 1:
+            continue  # clipped
         noise = sound.heard - sound.clean
         assert rms(noise) == pytest.approx(sound.noise_rms, rel=1e-3)
         assert bool(noise[:100].any()) == bool(noise[-100:].any()) == (sound.noise_rms > 0)
     assert 43 <= sum(sound.noise_rms > 0 for sound in found) <= 58
 
 
-@pytest.mark.parametrize(("hard", "least_db", "most_db"), [(1.0, 14, 50), (0.5, 19, 55)])
+@pytest.mark.parametrize(("hard", "least_db", "most_db"), [(1.0, 8, 46), (0.5, 13, 51)])
 def test_noise_is_weaker_than_speech_by_so_much(
     hard: float, least_db: float, most_db: float
 ) -> None:

@@ -69,9 +69,9 @@ WEIGHTS = {
 class EncoderPlan:
     """How long, how fast and from where."""
 
-    steps: int = 15000
+    steps: int = 13000
     top_rate: float = 1.2e-3
-    quantized_from: int = 10400
+    quantized_from: int = 9800
     front_until: int = 1600
     judged_every: int = 500
     saved_every: int = 100

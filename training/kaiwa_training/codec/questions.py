@@ -29,7 +29,7 @@ CONDITIONS_FROM_RMS = (1e-9, 7e-4, 3e-3)
 """From which noise on a condition begins; below the first it is silence."""
 
 BACKGROUND_FRAMES = 320
-FAINTEST_RMS, LOUDEST_RMS = 1e-4, 2e-2
+FAINTEST_RMS, LOUDEST_RMS = 1e-4, 4e-2
 
 
 @dataclass(frozen=True)

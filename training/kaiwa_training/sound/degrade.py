@@ -41,7 +41,7 @@ def degrade(samples: Samples, rng: np.random.Generator, *, hard: float = 1.0) ->
 
     Noise lies over all of it, so a clip should have the silence around it that is wanted.
     """
-    gain = np.float32(10 ** (rng.uniform(-10, 7) / 20))
+    gain = np.float32(10 ** (rng.uniform(-12, 9) / 20))
     if hard == 0:
         return Degraded(samples * gain, samples * gain, 0.0)
     clean = _equalize(samples, rng) if rng.random() < 0.5 else samples
@@ -49,7 +49,7 @@ def degrade(samples: Samples, rng: np.random.Generator, *, hard: float = 1.0) ->
     clean, heard = clean * gain, heard * gain
     noise_rms = np.float32(0)
     if rng.random() < 0.85:
-        snr_db = rng.uniform(14, 50) + 10 * (1 - hard)
+        snr_db = rng.uniform(8, 46) + 10 * (1 - hard)
         noise_rms = np.float32(SPEECH_RMS * gain * 10 ** (-snr_db / 20))
         heard = heard + any_noise(len(heard), rng) * noise_rms
     if rng.random() < 0.1:
