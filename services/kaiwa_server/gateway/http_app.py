@@ -1,0 +1,20 @@
+"""What the gateway answers over HTTP, by path."""
+
+from aiohttp import web
+
+from kaiwa_server.gateway.codec_link import CodecService
+from kaiwa_server.gateway.dialogue_api import Dialogue
+from kaiwa_server.gateway.host import Host
+from kaiwa_server.gateway.json_api import JsonApi
+from kaiwa_server.gateway.sockets import Sockets
+from kaiwa_server.gateway.websocket_api import WebSocketApi
+
+
+def http_app(
+    dialogue: Dialogue, codec: CodecService, host: Host, sockets: Sockets
+) -> web.Application:
+    """Gives the HTTP side of the gateway."""
+    app = web.Application()
+    app.router.add_get("/v1/converse", JsonApi(dialogue, sockets).converse)
+    app.router.add_get("/api/chat", WebSocketApi(codec, host, sockets).chat)
+    return app
