@@ -37,6 +37,9 @@ _CODINGS: Final = {
     dialogue_pb2.AUDIO_ENCODING_OPUS: Coding.OPUS,
     dialogue_pb2.AUDIO_ENCODING_PCM_S16LE: Coding.PCM_S16LE,
     dialogue_pb2.AUDIO_ENCODING_PCM_F32LE: Coding.PCM_F32LE,
+    dialogue_pb2.AUDIO_ENCODING_OGG_OPUS: Coding.OGG_OPUS,
+    dialogue_pb2.AUDIO_ENCODING_MULAW: Coding.MULAW,
+    dialogue_pb2.AUDIO_ENCODING_ALAW: Coding.ALAW,
 }
 
 
@@ -84,7 +87,7 @@ def _format(message: dialogue_pb2.AudioFormat) -> tuple[Coding, int]:
     if coding is None:
         raise UnsupportedAudio(
             f"audio encoding {message.encoding} is not known here: "
-            "send Opus, PCM_S16LE or PCM_F32LE"
+            "send Opus, Ogg-Opus, PCM_S16LE, PCM_F32LE, MULAW or ALAW"
         )
     return coding, message.sample_rate_hz
 
