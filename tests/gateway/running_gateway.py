@@ -97,7 +97,7 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
         await server.start()
         running.push_async_callback(server.grpc.stop, 0)
         await server.set_ready(ready)
-        app = http_app(dialogue, service, host, sockets)
+        app = http_app(dialogue, service, host, sockets, config.first_message_timeout_s)
         http = serving_http(app, config.host, config.http_port)
         http_port = await running.enter_async_context(http)
         running.push_async_callback(sockets.stop, 0)

@@ -13,6 +13,7 @@ from kaiwa_server.errors import Draining, KaiwaError, SlowConsumer
 MAX_MESSAGE_BYTES = 65_536
 HEARTBEAT_S = 10.0
 CLOSE_S = 2.0
+MAX_CLOSE_REASON_BYTES = 123  # RFC 6455, section 5.5
 
 Message = bytes | str
 
@@ -63,7 +64,8 @@ class Socket:
             async with asyncio.timeout(CLOSE_S):
                 if last_message:
                     await self._write(last_message)
-                await self.messages.close(code=code, message=reason.encode())
+                short = reason.encode()[:MAX_CLOSE_REASON_BYTES].decode(errors="ignore")
+                await self.messages.close(code=code, message=short.encode())
                 return
         # It reads nothing, or is gone: there is nobody to take leave of.
         if self._request.transport is not None:
@@ -101,7 +103,8 @@ class Sockets:
         Args:
             request: the request.
             converse: holds the conversation; what it raises is told to the client.
-            error_message: gives the last message of a conversation that ended with this error.
+            error_message: gives the last message of a conversation that ended with this error;
+                an empty one in a protocol that has none.
         """
         messages = web.WebSocketResponse(
             timeout=CLOSE_S,
@@ -144,12 +147,21 @@ class Sockets:
             pass  # The client has gone; what it held is free.
         except asyncio.CancelledError:
             stopped = Draining("the gateway stops: open a new conversation")
-            await socket.leave(WSCloseCode.GOING_AWAY, stopped.reason, error_message(stopped))
+            await _refuse(socket, WSCloseCode.GOING_AWAY, stopped, error_message)
             raise
         except KaiwaError as error:
             code = _CLOSE_CODES.get(error.status, WSCloseCode.POLICY_VIOLATION)
-            await socket.leave(code, error.reason, error_message(error))
+            await _refuse(socket, code, error, error_message)
         except Exception:
             log.exception("a conversation failed")
             failed = KaiwaError("internal error: the service's log has the details")
-            await socket.leave(WSCloseCode.INTERNAL_ERROR, failed.reason, error_message(failed))
+            await _refuse(socket, WSCloseCode.INTERNAL_ERROR, failed, error_message)
+
+
+async def _refuse(
+    socket: Socket, code: int, error: KaiwaError, error_message: ErrorMessage
+) -> None:
+    message = error_message(error)
+    # Where the protocol has no word for an error, the close has to say it all.
+    reason = error.reason if message else f"{error.reason}: {error}"
+    await socket.leave(code, reason, message)

@@ -48,7 +48,7 @@ class WebSocketApi:
         return await self._sockets.hold(request, converse, _error_message)
 
     async def _converse(self, socket: Socket, query: Mapping[str, str]) -> None:
-        link = CodecLink(self._codec, _settings(query))
+        link = CodecLink(self._codec, settings_message(query))
         encoder = OggOpusEncoder(secrets.randbits(32))
         sounds = _sounds(socket.messages)
         async with aclosing(self._host.converse("/api/chat", link, sounds)) as outputs:
@@ -58,7 +58,13 @@ class WebSocketApi:
                     await socket.send(message)
 
 
-def _settings(query: Mapping[str, str]) -> SessionSettings:
+def settings_message(query: Mapping[str, str]) -> SessionSettings:
+    """Gives what a query asks of the model.
+
+    Raises:
+        BadSettings: a value is not a number, or far outside its limits.
+        NotSupported: a prompt, which the model would not follow.
+    """
     try:
         return SessionSettings(**settings_of(query))  # type: ignore[arg-type]
     except ValueError as error:
