@@ -3,7 +3,7 @@ import struct
 import numpy as np
 import pytest
 import sphn
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kaiwa.opus import OpusEncoder
 from kaiwa_server.errors import (
@@ -126,6 +126,7 @@ def test_a_tone_comes_back_as_loud_as_it_was_and_as_clean_as_the_coding_is(
 
 
 @pytest.mark.parametrize(("coding", "rate_hz"), SAMPLE_FORMATS)
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(0, 30), max_size=40))
 def test_sound_in_messages_of_any_size_is_heard_as_in_one(
     coding: Coding, rate_hz: int, cuts: list[int]

@@ -1,7 +1,7 @@
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kaiwa_server.gateway.pacing import MAX_WAITING_PACKETS, Pacer
 
@@ -89,6 +89,7 @@ def test_the_oldest_is_left_out_of_more_than_240_ms() -> None:
     assert phone.said == b"b0 b1 b2 b3 c0 c1 c2 c3 d0 d1 d2 d3"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 200), st.booleans()), max_size=30))
 def test_whatever_comes_no_packet_waits_long_and_none_overtakes(
     frames: list[tuple[int, bool]],

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kaiwa.resampling import Resampler
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ def test_a_tone_is_the_same_tone_later_by_the_delay_and_nothing_else(
 
 
 @EVERY_PAIR
+@settings(deadline=None)
 @given(pieces=st.lists(st.integers(0, 700), max_size=8), seed=st.integers(0, 2**32 - 1))
 def test_pieces_of_any_size_equal_the_whole(
     from_hz: int, to_hz: int, pieces: list[int], seed: int
@@ -71,6 +72,7 @@ def test_every_frame_of_80_ms_stays_80_ms_so_that_an_hour_is_an_hour(
 
 
 @EVERY_PAIR
+@settings(deadline=None)
 @given(pieces=st.lists(st.integers(1, 4_000), max_size=20))
 def test_as_much_comes_out_at_any_time_as_has_gone_in(
     from_hz: int, to_hz: int, pieces: list[int]
