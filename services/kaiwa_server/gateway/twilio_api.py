@@ -31,7 +31,7 @@ from kaiwa_server.gateway.websocket_api import settings_message
 from kaiwa_server.serving.calls import first_message
 
 PACKET_BYTES = 8 * PACKET_MS  # mu-law at 8 kHz
-# -50 dB: softer than any speech, louder than what the codec makes of silence.
+# -50 dB, as a root mean square: the small model speaks above -45 dB and is silent at -75 dB.
 QUIET = 0.003
 
 
