@@ -8,6 +8,7 @@
     │   ├── UnsupportedAudio      · UNSUPPORTED_AUDIO   a rate or coding we do not take
     │   ├── BadOpus               · BAD_OPUS            bytes that are not an Opus packet
     │   ├── BadOgg                · BAD_OGG             bytes that are not an Ogg-Opus stream
+    │   ├── BadJson               · BAD_JSON            text that is not a message in JSON
     │   ├── BadFrame              · BAD_FRAME           a frame of the wrong size or number
     │   ├── BadToken              · BAD_TOKEN           a token outside its codebook
     │   └── PacketTooLarge        · PACKET_TOO_LARGE    a packet over its limit
@@ -78,6 +79,12 @@ class BadOgg(BadRequest):
     """Bytes that are not an Ogg-Opus stream."""
 
     reason = "BAD_OGG"
+
+
+class BadJson(BadRequest):
+    """Text that is not a message of the contract in JSON."""
+
+    reason = "BAD_JSON"
 
 
 class BadFrame(BadRequest):

@@ -12,11 +12,13 @@ from gateway.fake_codec import FakeCodec, FakeCodecServer
 from kaiwa.v1 import codec_pb2_grpc, dialogue_pb2, dialogue_pb2_grpc
 from kaiwa_server.gateway.codec_link import CodecService
 from kaiwa_server.gateway.config import GatewayConfig
+from kaiwa_server.gateway.dialogue_api import Dialogue
 from kaiwa_server.gateway.grpc_api import DialogueServicer
 from kaiwa_server.gateway.host import Host
+from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
-from kaiwa_server.gateway.websocket_api import WebSocketApi
+from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.server import GrpcServer
 from prometheus_client import CollectorRegistry
@@ -85,18 +87,20 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
         registry = CollectorRegistry()
         server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
         host = Host(config, GatewayMetrics(registry), server.draining)
-        chat = WebSocketApi(config, service, host, server.why_closed)
+        dialogue = Dialogue(service, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
-            DialogueServicer(config, service, host),
+            DialogueServicer(dialogue, service, host),
         )
-        server.stop_together(chat.stop)
+        sockets = Sockets(config.unread_s, server.why_closed)
+        server.stop_together(sockets.stop)
         await server.start()
         running.push_async_callback(server.grpc.stop, 0)
         await server.set_ready(ready)
-        http = serving_http(chat.app(), config.host, config.http_port)
+        app = http_app(dialogue, service, host, sockets, config.first_message_timeout_s)
+        http = serving_http(app, config.host, config.http_port)
         http_port = await running.enter_async_context(http)
-        running.push_async_callback(chat.stop, 0)
+        running.push_async_callback(sockets.stop, 0)
         yield Gateway(
             config,
             codec_server,
@@ -105,7 +109,7 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
             server,
             registry,
             f"127.0.0.1:{server.port}",
-            f"http://127.0.0.1:{http_port}/api/chat",
+            f"http://127.0.0.1:{http_port}",
         )
 
 

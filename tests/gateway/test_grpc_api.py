@@ -20,6 +20,7 @@ from kaiwa.opus import OpusDecoder, OpusEncoder
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc, lm_pb2
 from kaiwa.v1.dialogue_pb2 import AudioFormat, ConverseRequest
 from kaiwa.v1.settings_pb2 import START_POLICY_DROP_FIRST_FRAME
+from kaiwa_server.gateway.formats import OggOpusDecoder, OggOpusEncoder
 
 OPUS = AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_OPUS)
 S16 = AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_S16LE)
@@ -104,6 +105,38 @@ async def test_integers_go_in_and_come_out(gateway: Gateway) -> None:
     assert np.abs(heard - np.frombuffer(data, "<i2")).max() <= 1
 
 
+async def test_the_two_directions_may_have_formats_of_their_own(gateway: Gateway) -> None:
+    wide = AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_S16LE, sample_rate_hz=48_000)
+    telephone = AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_MULAW)
+    async with dialogue(gateway) as call:
+        await call.write(config_message(wide, telephone))
+        for _ in range(3):
+            await call.write(audio_message(bytes(2 * 3840)))
+        await call.done_writing()
+        responses = await read_all(call)
+    voice = [response.audio.data for response in responses if response.HasField("audio")]
+    assert [len(data) for data in voice] == [640] * 3
+    assert set(b"".join(voice)) == {0xFF}, "silence in mu-law"
+
+
+async def test_an_ogg_stream_goes_in_and_comes_out(gateway: Gateway) -> None:
+    ogg = AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_OGG_OPUS)
+    encoder, decoder, heard = OggOpusEncoder(1), OggOpusDecoder(), []
+    sound = (0.5 * np.sin(np.arange(9600) * 0.1)).astype(np.float32)
+    async with dialogue(gateway) as call:
+        await call.write(config_message(ogg, ogg))
+        assert (await call.read()).HasField("ready")
+        for frame in sound.reshape(-1, 1920):
+            page = encoder.encode(frame)
+            await call.write(audio_message(page[:50]))
+            await call.write(audio_message(page[50:]))
+            heard.append(decoder.decode((await call.read()).audio.data))
+        await call.done_writing()
+        await read_all(call)
+    assert [len(frame) for frame in heard] == [1920] * 5
+    assert np.sqrt((heard[-1] ** 2).mean()) == pytest.approx(0.5 / np.sqrt(2), rel=0.1)
+
+
 async def test_what_was_said_before_the_half_close_is_heard_to_the_end(gateway: Gateway) -> None:
     async with dialogue(gateway) as call:
         await call.write(config_message())
@@ -156,15 +189,15 @@ OPUS_PACKET = OpusEncoder().encode(FRAME)
         ([ConverseRequest()], "CONFIG_MISSING", "send it first"),
         ([config_message(), config_message()], "CONFIG_REPEATED", "whole call"),
         ([config_message(), ConverseRequest()], "BAD_FRAME", "send `audio`"),
-        ([config_message(FORMAT_44)], "UNSUPPORTED_AUDIO", "at 44100 Hz .* at 24000 Hz"),
-        ([config_message(PCM, FORMAT_44)], "UNSUPPORTED_AUDIO", "at 44100 Hz .* at 24000 Hz"),
+        ([config_message(FORMAT_44)], "UNSUPPORTED_AUDIO", "at 44100 Hz .* 24000, 48000 Hz"),
+        ([config_message(PCM, FORMAT_44)], "UNSUPPORTED_AUDIO", "at 44100 Hz .* 24000, 48000 Hz"),
         ([config_message(UNKNOWN_FORMAT)], "UNSUPPORTED_AUDIO", "encoding 77 .* send Opus"),
         ([config_message(S16), audio_message(bytes(3))], "BAD_FRAME", "3 bytes"),
         ([config_message(S16), audio_message(bytes(5762))], "PACKET_TOO_LARGE", "120 ms"),
         ([config_message(PCM), audio_message(b"\xff" * 4)], "BAD_FRAME", "NaN"),
         ([config_message(OPUS), audio_message(b"\x01\x02\x03\x04")], "BAD_OPUS", "not an Opus"),
         ([config_message(OPUS), audio_message(OPUS_PACKET[:2])], "BAD_OPUS", "not an Opus"),
-        ([config_message(OPUS), audio_message(b"OggS" + bytes(9))], "BAD_OPUS", "/api/chat"),
+        ([config_message(OPUS), audio_message(b"OggS" + bytes(9))], "BAD_OPUS", "OGG_OPUS"),
         ([config_message(OPUS), audio_message(bytes(1501))], "PACKET_TOO_LARGE", "1500 bytes"),
     ],
 )

@@ -81,8 +81,8 @@ async def test_a_gateway_is_alive_at_once_and_ready_with_the_services_behind(
             await call.done_writing()
             assert (await read_all(call))[-1].HasField("summary")
         async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{http_port}/") as response:
-                assert f"gRPC is on port {port}." in await response.text()
+            async with session.get(f"http://127.0.0.1:{http_port}/v1/converse") as response:
+                assert response.status == 426
             async with session.get(f"http://127.0.0.1:{metrics_port}/metrics") as response:
                 metrics = await response.text()
         assert 'kaiwa_admissions_total{call="Converse",result="ACCEPTED"} 1.0' in metrics
@@ -104,6 +104,7 @@ async def test_a_stop_signal_tells_the_open_conversations_and_ends_them(
                 assert await chat.receive_bytes() == b"\x00"
                 process.send_signal(signal.SIGTERM)
                 assert (await call.read()).event.going_away.grace_ms == 500
+                assert (await chat.receive_bytes()).startswith(b"\x05DRAINING")
                 assert (await chat.receive()).type is aiohttp.WSMsgType.CLOSE
                 assert chat.close_code == aiohttp.WSCloseCode.GOING_AWAY
             assert (await failure_of(call))[0] == "UNAVAILABLE"
@@ -126,6 +127,7 @@ async def test_a_second_signal_ends_everything_at_once(codec_server: FakeCodecSe
                 process.send_signal(signal.SIGTERM)
                 assert (await call.read()).event.HasField("going_away")
                 process.send_signal(signal.SIGTERM)
+                assert (await chat.receive_bytes()).startswith(b"\x05DRAINING")
                 assert (await chat.receive()).type is aiohttp.WSMsgType.CLOSE
         async with asyncio.timeout(20):
             assert await process.wait() == 0

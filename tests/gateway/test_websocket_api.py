@@ -29,7 +29,7 @@ HANDSHAKE, AUDIO, TEXT, CONTROL, METADATA, ERROR, PING = (bytes([kind]) for kind
 async def chat(gateway: Gateway, query: str = "") -> AsyncIterator[Socket]:
     """A client that has connected; the first message is still to be read."""
     async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(gateway.url + query) as connection:
+        async with session.ws_connect(f"{gateway.url}/api/chat{query}") as connection:
             yield connection
 
 
@@ -237,7 +237,8 @@ async def test_a_gateway_that_drains_lets_conversations_finish_and_then_ends_the
         draining = asyncio.create_task(gateway.server.drain())
         await until(lambda: gateway.server.why_closed() is not None)
         assert gateway.host.seats.taken == 1
-        assert await refusal_of(connection) == ("", aiohttp.WSCloseCode.GOING_AWAY)
+        error, code = await refusal_of(connection)
+        assert error.startswith("DRAINING: ") and code == aiohttp.WSCloseCode.GOING_AWAY
         await draining
         await gateway.is_empty()
 
@@ -285,8 +286,8 @@ async def test_a_gateway_that_drains_does_not_wait_for_a_client_that_reads_nothi
 ) -> None:
     # More than the kernel keeps for a slow reader, and nothing waits for it before the close does.
     monkeypatch.setattr(OggOpusEncoder, "encode", lambda self, samples: bytes(20_000_000))
-    monkeypatch.setattr("kaiwa_server.gateway.websocket_api.MAX_MESSAGE_BYTES", 100_000_000)
-    monkeypatch.setattr("kaiwa_server.gateway.websocket_api.CLOSE_S", 0.2)
+    monkeypatch.setattr("kaiwa_server.gateway.sockets.MAX_MESSAGE_BYTES", 100_000_000)
+    monkeypatch.setattr("kaiwa_server.gateway.sockets.CLOSE_S", 0.2)
     writer = sphn.OpusStreamWriter(24_000)
     async with running_gateway(unread_s=60) as gateway, chat(gateway) as connection:
         assert await connection.receive_bytes() == HANDSHAKE
@@ -302,9 +303,9 @@ async def test_a_gateway_that_drains_does_not_wait_for_a_client_that_reads_nothi
 async def test_a_client_that_answers_no_ping_is_ended(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kaiwa_server.gateway.websocket_api.HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("kaiwa_server.gateway.sockets.HEARTBEAT_S", 0.1)
     async with aiohttp.ClientSession() as session:
-        async with session.ws_connect(gateway.url, autoping=False) as connection:
+        async with session.ws_connect(f"{gateway.url}/api/chat", autoping=False) as connection:
             assert await connection.receive_bytes() == HANDSHAKE
             assert gateway.host.seats.taken == 1
             assert (await connection.receive()).type is aiohttp.WSMsgType.PING
@@ -320,12 +321,9 @@ async def test_a_codec_service_that_dies_in_mid_call_is_named(gateway: Gateway) 
     assert code == aiohttp.WSCloseCode.TRY_AGAIN_LATER
 
 
-async def test_a_browser_is_told_what_this_port_is(gateway: Gateway) -> None:
-    root = gateway.url.removesuffix("api/chat")
+async def test_a_browser_is_told_what_is_here(gateway: Gateway) -> None:
     async with aiohttp.ClientSession() as session:
-        async with session.get(root) as response:
-            assert response.status == 200 and "/api/chat" in await response.text()
-        async with session.get(gateway.url) as response:
+        async with session.get(f"{gateway.url}/api/chat") as response:
             assert response.status == 426 and "WebSocket" in await response.text()
 
 

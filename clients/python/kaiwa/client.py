@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import grpc
 
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
         dialogue_pb2.ConverseRequest, dialogue_pb2.ConverseResponse
     ]
 
-Encoding: TypeAlias = Literal["opus", "pcm"]
+Encoding: TypeAlias = Literal["opus", "pcm", "pcm16", "mulaw", "alaw", "ogg"]
 
-MAX_MESSAGE_SAMPLES = 2_880  # 120 ms, the most that the service takes at once
+SAMPLE_RATE_HZ = 24_000
+MAX_MESSAGE_MS = 120  # the most that the service takes at once
 ANSWER_WITHIN_S = 15.0
 
 CHANNEL_OPTIONS = (
@@ -73,24 +74,28 @@ async def connect(
     target: str,
     *,
     encoding: Encoding = "opus",
+    sample_rate_hz: int | None = None,
     settings: Settings | None = None,
     answer_within_s: float = ANSWER_WITHIN_S,
 ) -> AsyncIterator[Talk]:
     """Opens a conversation with the gateway at `target` (host:port) and gives it once it is ready.
 
-    `encoding` is how sound travels in both directions: "opus" (one packet in each message) or "pcm"
-    (24 kHz, mono, 32-bit float).
+    `encoding` is how sound travels in both directions, mono: "pcm" are samples, 32-bit floats. All
+    others are bytes: "opus" (one packet in each message), "ogg" (Ogg-Opus, cut anywhere), "pcm16"
+    (16-bit integers, little-endian), "mulaw" and "alaw" (G.711, which `kaiwa.g711` writes and
+    reads). `sample_rate_hz` is 24,000 if not said, for PCM also 8,000, 16,000 or 48,000; for G.711
+    it is 8,000.
 
     Raises:
-        KaiwaError: the service cannot be reached, is full, or refuses the settings.
+        KaiwaError: the service cannot be reached, is full, or refuses the settings or the rate.
     """
     async with grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
         call = dialogue_pb2_grpc.DialogueServiceStub(channel).Converse()
         try:
-            talk = Talk(call, target, encoding)
+            talk = Talk(call, target, encoding, sample_rate_hz or SAMPLE_RATE_HZ)
             try:
                 async with asyncio.timeout(answer_within_s):
-                    await talk._open(_config(encoding, settings or Settings()))
+                    await talk._open(_config(encoding, sample_rate_hz, settings or Settings()))
             except TimeoutError:
                 text = f"{target} did not answer within {answer_within_s:g} s"
                 raise KaiwaError("DEADLINE_EXCEEDED", "NO_ANSWER", text) from None
@@ -108,12 +113,15 @@ class Talk:
     ready: Ready
     """What the service said when it opened the conversation."""
 
-    def __init__(self, call: ConverseCall, target: str, encoding: Encoding) -> None:
+    def __init__(
+        self, call: ConverseCall, target: str, encoding: Encoding, sample_rate_hz: int
+    ) -> None:
         self._call = call
         self._end = CallEnd(call)
         self._responses = aiter(call)
         self._target = target
         self._encoding = encoding
+        self._max_message_samples = sample_rate_hz * MAX_MESSAGE_MS // 1000
         self._half_closed = False
         self._summary_read = False
 
@@ -126,15 +134,15 @@ class Talk:
         self.ready = read_ready(response.ready)
 
     async def send(self, sound: bytes | NDArray[np.float32]) -> None:
-        """Sends the next piece of the user's sound: an Opus packet, or samples for "pcm".
+        """Sends the next piece of the user's sound: samples for "pcm", else a message's bytes.
 
-        Samples are float32 [n] in [-1, 1], mono, 24 kHz, of any length. The service hears in real
-        time: it drops what comes faster.
+        Samples are float32 [n] in [-1, 1], mono, of any length; bytes are at most 120 ms of sound.
+        The service hears in real time: it drops what comes faster.
 
         Raises:
             KaiwaError: the call has failed or ended.
-            TypeError: samples in a conversation of Opus packets, bytes in one of samples, or
-                samples that are no mono floats.
+            TypeError: samples in a conversation of bytes, bytes in one of samples, or samples that
+                are no mono floats.
             RuntimeError: `end` was called before.
         """
         if self._half_closed:
@@ -160,7 +168,7 @@ class Talk:
             KaiwaError: the call failed or was cut off.
         """
         while (response := await self._read()) is not None:
-            event = read_event(response)
+            event = read_event(response, self._encoding)
             if event is not None:
                 self._summary_read |= isinstance(event, Summary)
                 return event
@@ -170,17 +178,19 @@ class Talk:
         raise StopAsyncIteration
 
     def _messages(self, sound: bytes | NDArray[np.float32]) -> Iterator[bytes]:
-        if isinstance(sound, bytes) != (self._encoding == "opus"):
-            wanted = "Opus packets (bytes)" if self._encoding == "opus" else "samples (float32)"
-            raise TypeError(f"this conversation takes {wanted}, not {type(sound).__name__}")
+        if isinstance(sound, bytes) != (self._encoding != "pcm"):
+            wanted = "samples (float32)" if self._encoding == "pcm" else "bytes"
+            raise TypeError(
+                f"a conversation in {self._encoding} takes {wanted}, not {type(sound).__name__}"
+            )
         if isinstance(sound, bytes):
             yield sound
             return
         if sound.ndim != 1 or sound.dtype.kind != "f":
             text = f"samples are floats [n] in [-1, 1], not {sound.dtype} {list(sound.shape)}"
             raise TypeError(text)
-        for start in range(0, len(sound), MAX_MESSAGE_SAMPLES):
-            yield sound[start : start + MAX_MESSAGE_SAMPLES].astype("<f4").tobytes()
+        for start in range(0, len(sound), self._max_message_samples):
+            yield sound[start : start + self._max_message_samples].astype("<f4").tobytes()
 
     async def _write(self, request: dialogue_pb2.ConverseRequest) -> None:
         try:
@@ -216,10 +226,22 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _config(encoding: Encoding, settings: Settings) -> dialogue_pb2.ConverseConfig:
-    name: Literal["AUDIO_ENCODING_OPUS", "AUDIO_ENCODING_PCM_F32LE"]
-    name = "AUDIO_ENCODING_OPUS" if encoding == "opus" else "AUDIO_ENCODING_PCM_F32LE"
-    audio_format = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AudioEncoding.Value(name))
+_ENCODINGS: Final = {
+    "opus": dialogue_pb2.AUDIO_ENCODING_OPUS,
+    "pcm": dialogue_pb2.AUDIO_ENCODING_PCM_F32LE,
+    "pcm16": dialogue_pb2.AUDIO_ENCODING_PCM_S16LE,
+    "mulaw": dialogue_pb2.AUDIO_ENCODING_MULAW,
+    "alaw": dialogue_pb2.AUDIO_ENCODING_ALAW,
+    "ogg": dialogue_pb2.AUDIO_ENCODING_OGG_OPUS,
+}
+
+
+def _config(
+    encoding: Encoding, sample_rate_hz: int | None, settings: Settings
+) -> dialogue_pb2.ConverseConfig:
+    audio_format = dialogue_pb2.AudioFormat(
+        encoding=_ENCODINGS[encoding], sample_rate_hz=sample_rate_hz or 0
+    )
     return dialogue_pb2.ConverseConfig(
         input_format=audio_format,
         output_format=audio_format,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PCM_FRAME_BYTES = 7_680
+PCM_FRAME_SAMPLES = (640, 1_280, 1_920, 3_840)  # at 8, 16, 24 and 48 kHz
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,25 @@ class Audio:
     frame_index: int
     """Number of the frame, from 0 without gaps."""
     data: bytes
-    """One Opus packet, or 1920 PCM samples (32-bit float), as the conversation was opened."""
+    """One Opus packet, one Ogg page, or samples, as the conversation was opened."""
+    encoding: str = "pcm"
+    """The conversation's encoding."""
 
     def samples(self) -> NDArray[np.float32]:
-        """The frame as float32 [1920] in [-1, 1], in a conversation that was opened with PCM.
+        """The frame as float32 [n] in [-1, 1], in a conversation that was opened with "pcm".
+
+        It has 1920 samples at 24 kHz.
 
         Raises:
-            ValueError: the data is not 1920 samples; `kaiwa.opus.OpusDecoder` decodes packets.
+            ValueError: the data is not samples of 32-bit floats; `kaiwa.opus.OpusDecoder` decodes
+                packets, `kaiwa.g711.G711` mu-law and A-law.
         """
         import numpy as np
 
-        if len(self.data) != PCM_FRAME_BYTES:
+        if self.encoding != "pcm" or len(self.data) / 4 not in PCM_FRAME_SAMPLES:
             raise ValueError(
-                f"{len(self.data)} bytes are not a PCM frame of {PCM_FRAME_BYTES}: "
-                "decode Opus packets with kaiwa.opus.OpusDecoder"
+                f"{len(self.data)} bytes of {self.encoding} are not a frame of 32-bit floats: "
+                "decode Opus packets with kaiwa.opus.OpusDecoder, G.711 with kaiwa.g711.G711"
             )
         return np.frombuffer(self.data, dtype="<f4").astype(np.float32)
 
@@ -133,11 +138,14 @@ def read_ready(message: dialogue_pb2.Ready) -> Ready:
     )
 
 
-def read_event(response: dialogue_pb2.ConverseResponse) -> Event | None:
-    """Gives the values of any later message; None for a kind that this client does not know."""
+def read_event(response: dialogue_pb2.ConverseResponse, encoding: str) -> Event | None:
+    """Gives the values of any later message of a conversation in this encoding.
+
+    None for a kind that this client does not know.
+    """
     match response.WhichOneof("response"):
         case "audio":
-            return Audio(response.audio.frame_index, response.audio.data)
+            return Audio(response.audio.frame_index, response.audio.data, encoding)
         case "text":
             text = response.text
             return Text(text.text, text.starts_word, text.step, text.time_ms)

@@ -9,12 +9,14 @@ from prometheus_client import CollectorRegistry
 
 from kaiwa_server.gateway.codec_link import CodecService
 from kaiwa_server.gateway.config import GatewayConfig
+from kaiwa_server.gateway.dialogue_api import Dialogue
 from kaiwa_server.gateway.grpc_api import DialogueServicer
 from kaiwa_server.gateway.host import Host
+from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.readiness import follow
-from kaiwa_server.gateway.websocket_api import WebSocketApi
+from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.logs import configure_logs
@@ -48,13 +50,15 @@ async def serve(config: GatewayConfig) -> None:
             config.codec_answer_s,
         )
         host = Host(config, metrics, server.draining)
-        chat = WebSocketApi(config, codec, host, server.why_closed)
+        dialogue = Dialogue(codec, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
-            DialogueServicer(config, codec, host),
+            DialogueServicer(dialogue, codec, host),
         )
-        server.stop_together(chat.stop)
-        async with serving_http(chat.app(), config.host, config.http_port):
+        sockets = Sockets(config.unread_s, server.why_closed)
+        server.stop_together(sockets.stop)
+        app = http_app(dialogue, codec, host, sockets, config.first_message_timeout_s)
+        async with serving_http(app, config.host, config.http_port):
             await server.start()
             async with asyncio.TaskGroup() as group:
                 following = group.create_task(follow(codec, server))

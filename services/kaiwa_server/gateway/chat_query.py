@@ -1,4 +1,4 @@
-"""What a client of `/api/chat` asks of the model, in the query of its URL."""
+"""What a client asks of the model in names and texts: a query of a URL, parameters of a call."""
 
 from collections.abc import Callable, Mapping
 

@@ -7,7 +7,7 @@ from kaiwa_server.serving.config import ServiceConfig
 
 
 class GatewayConfig(ServiceConfig):
-    """Serve conversations to clients: gRPC, and the WebSocket of Kyutai's own clients."""
+    """Serve conversations to clients: gRPC, WebSockets with JSON, Kyutai's protocol, Twilio's."""
 
     model_config = SettingsConfigDict(env_prefix="KAIWA_GATEWAY_", cli_prog_name="kaiwa-gateway")
 
@@ -16,7 +16,10 @@ class GatewayConfig(ServiceConfig):
         9464, description="Port of the Prometheus metrics over HTTP; 0 is off.", ge=0, le=65535
     )
     http_port: int = Field(
-        8998, description="Port of Kyutai's WebSocket protocol, /api/chat.", ge=0, le=65535
+        8998,
+        description="Port of the WebSockets /v1/converse, /v1/twilio, /api/chat.",
+        ge=0,
+        le=65535,
     )
     codec: str = Field("127.0.0.1:50052", description="Address of the codec service, host:port.")
     # Both are longer than what the codec service gives the LM service, so that of two services that

@@ -1,9 +1,11 @@
 """What clients send and want to hear: bytes to samples and back, one object for each direction."""
 
+import secrets
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
+from kaiwa import g711
 from kaiwa.opus import (
     SAMPLE_RATES_HZ,
     OpusDecoder,
@@ -14,24 +16,36 @@ from kaiwa.opus import (
 from numpy.typing import NDArray
 
 from kaiwa_server.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ
-from kaiwa_server.errors import BadFrame, BadOpus, PacketTooLarge, UnsupportedAudio
+from kaiwa_server.errors import BadOpus, PacketTooLarge, UnsupportedAudio
 from kaiwa_server.gateway.ogg import OggOpusReader, OggOpusWriter
+from kaiwa_server.gateway.pcm import Floats, Integers, PcmDecoder, PcmEncoder, SampleCoder
 
 Samples = NDArray[np.float32]
 
-MAX_PCM_SAMPLES = SAMPLE_RATE_HZ * 120 // 1000
 # A live client sends a fraction of it. The bytes of a message say little: 26 KB can be 18 minutes.
 MAX_OGG_MESSAGE_SAMPLES = SAMPLE_RATE_HZ * 2
-# Above this a sample is no loud sound but an integer that was written as a float.
-MAX_FLOAT_SAMPLE = 16.0
+PCM_RATES_HZ = (8_000, 16_000, 24_000, 48_000)
 
 
 class Coding(Enum):
     """How samples are written in a message; the values are what error texts call them."""
 
     OPUS = "Opus"
+    OGG_OPUS = "Ogg-Opus"
     PCM_S16LE = "PCM of 16-bit integers"
     PCM_F32LE = "PCM of 32-bit floats"
+    MULAW = "mu-law"
+    ALAW = "A-law"
+
+
+_RATES_HZ: Final = {
+    Coding.OPUS: SAMPLE_RATES_HZ,
+    Coding.OGG_OPUS: SAMPLE_RATES_HZ,
+    Coding.PCM_S16LE: PCM_RATES_HZ,
+    Coding.PCM_F32LE: PCM_RATES_HZ,
+    Coding.MULAW: (g711.SAMPLE_RATE_HZ,),
+    Coding.ALAW: (g711.SAMPLE_RATE_HZ,),
+}
 
 
 class SoundDecoder(Protocol):
@@ -54,8 +68,14 @@ def decoder_of(coding: Coding, sample_rate_hz: int) -> SoundDecoder:
     Raises:
         UnsupportedAudio: the rate is not taken.
     """
-    _check_rate(coding, sample_rate_hz)
-    return OpusPacketDecoder() if coding is Coding.OPUS else PcmDecoder(coding)
+    rate_hz = _rate_of(coding, sample_rate_hz)
+    match coding:
+        case Coding.OPUS:
+            return OpusPacketDecoder()
+        case Coding.OGG_OPUS:
+            return OggOpusDecoder()
+        case _:
+            return PcmDecoder(coding.value, _sample_coder(coding), rate_hz)
 
 
 def encoder_of(coding: Coding, sample_rate_hz: int) -> SoundEncoder:
@@ -64,17 +84,38 @@ def encoder_of(coding: Coding, sample_rate_hz: int) -> SoundEncoder:
     Raises:
         UnsupportedAudio: the rate is not taken.
     """
-    _check_rate(coding, sample_rate_hz)
-    return OpusEncoder() if coding is Coding.OPUS else PcmEncoder(coding)
+    rate_hz = _rate_of(coding, sample_rate_hz)
+    match coding:
+        case Coding.OPUS:
+            return OpusEncoder()
+        case Coding.OGG_OPUS:
+            return OggOpusEncoder(secrets.randbits(32))
+        case _:
+            return PcmEncoder(_sample_coder(coding), rate_hz)
 
 
-def _check_rate(coding: Coding, sample_rate_hz: int) -> None:
-    rates = SAMPLE_RATES_HZ if coding is Coding.OPUS else (SAMPLE_RATE_HZ,)
-    if sample_rate_hz not in (0, *rates):
+def _rate_of(coding: Coding, sample_rate_hz: int) -> int:
+    rates = _RATES_HZ[coding]
+    if sample_rate_hz == 0:
+        return SAMPLE_RATE_HZ if SAMPLE_RATE_HZ in rates else rates[0]
+    if sample_rate_hz not in rates:
         supported = ", ".join(str(rate) for rate in rates)
         raise UnsupportedAudio(
             f"{coding.value} at {sample_rate_hz} Hz is not taken: send it at {supported} Hz"
         )
+    return sample_rate_hz
+
+
+def _sample_coder(coding: Coding) -> SampleCoder:
+    match coding:
+        case Coding.MULAW:
+            return g711.G711("mulaw")
+        case Coding.ALAW:
+            return g711.G711("alaw")
+        case Coding.PCM_S16LE:
+            return Integers()
+        case _:
+            return Floats()
 
 
 class OpusPacketDecoder:
@@ -91,63 +132,15 @@ class OpusPacketDecoder:
             BadOpus: not an Opus packet.
         """
         if data.startswith(b"OggS"):
-            raise BadOpus("this is an Ogg page: send raw Opus packets, or use /api/chat")
+            raise BadOpus(
+                "this is an Ogg page: send raw Opus packets, or name the encoding OGG_OPUS"
+            )
         try:
             return self._opus.decode(data)
         except OpusPacketTooLarge as error:
             raise PacketTooLarge(str(error)) from error
         except OpusError as error:
             raise BadOpus(str(error)) from error
-
-
-class PcmDecoder:
-    """Decodes messages of little-endian PCM at 24 kHz, at most 120 ms each."""
-
-    def __init__(self, coding: Coding) -> None:
-        self._coding = coding
-        self._type = np.dtype("<i2" if coding is Coding.PCM_S16LE else "<f4")
-
-    def decode(self, data: bytes) -> Samples:
-        """Gives the samples of one message.
-
-        Raises:
-            BadFrame: not a whole number of samples, or a sample that is not a sound.
-            PacketTooLarge: over 120 ms.
-        """
-        size = self._type.itemsize
-        if len(data) % size:
-            raise BadFrame(
-                f"{len(data)} bytes are not a whole number of samples: "
-                f"{self._coding.value} has {size} bytes in each"
-            )
-        if len(data) > MAX_PCM_SAMPLES * size:
-            raise PacketTooLarge(
-                f"a message has at most {MAX_PCM_SAMPLES} samples (120 ms), "
-                f"this one has {len(data) // size}: send sound as it is recorded"
-            )
-        samples = np.frombuffer(data, self._type).astype(np.float32)
-        if self._coding is Coding.PCM_S16LE:
-            return samples / np.float32(32_768)
-        # NaN compares as False, so this finds it too.
-        if not (np.abs(samples) <= MAX_FLOAT_SAMPLE).all():
-            raise BadFrame(
-                "a sample is NaN, infinite or far outside [-1, 1]: "
-                "send 32-bit floats in [-1, 1], or 16-bit integers as PCM_S16LE"
-            )
-        return samples.clip(-1.0, 1.0)
-
-
-class PcmEncoder:
-    """Writes frames as little-endian PCM at 24 kHz."""
-
-    def __init__(self, coding: Coding) -> None:
-        self._coding = coding
-
-    def encode(self, samples: Samples) -> bytes:
-        """Gives the bytes of float32 [n] in [-1, 1]."""
-        if self._coding is Coding.PCM_F32LE:
-            return samples.astype("<f4").tobytes()
-        return np.round(samples.clip(-1.0, 1.0) * 32_767).astype("<i2").tobytes()
 
 
 class OggOpusDecoder:

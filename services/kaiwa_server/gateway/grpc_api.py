@@ -1,71 +1,35 @@
-"""The gateway's contract: `DialogueService` messages in and out, sound in between."""
+"""The gateway's contract over gRPC: the calls of `DialogueService`."""
 
 import importlib.metadata
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any
 
 import grpc
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc
 
-from kaiwa_server.audio import FRAME_MS, PcmFrame
-from kaiwa_server.errors import BadFrame, ConfigMissing, ConfigRepeated, UnsupportedAudio
-from kaiwa_server.gateway.codec_link import CodecLink, CodecService
-from kaiwa_server.gateway.config import GatewayConfig
-from kaiwa_server.gateway.formats import (
-    Coding,
-    Samples,
-    SoundDecoder,
-    SoundEncoder,
-    decoder_of,
-    encoder_of,
-)
+from kaiwa_server.gateway.codec_link import CodecService
+from kaiwa_server.gateway.dialogue_api import Dialogue, Request, Response
 from kaiwa_server.gateway.host import Host
-from kaiwa_server.gateway.outputs import (
-    ContextRolled,
-    FramesDropped,
-    GoingAway,
-    Output,
-    Ready,
-    Summary,
-)
-from kaiwa_server.journal import TextPiece
-from kaiwa_server.serving.calls import first_message
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Response = dialogue_pb2.ConverseResponse
-
-_CODINGS: Final = {
-    dialogue_pb2.AUDIO_ENCODING_UNSPECIFIED: Coding.OPUS,
-    dialogue_pb2.AUDIO_ENCODING_OPUS: Coding.OPUS,
-    dialogue_pb2.AUDIO_ENCODING_PCM_S16LE: Coding.PCM_S16LE,
-    dialogue_pb2.AUDIO_ENCODING_PCM_F32LE: Coding.PCM_F32LE,
-}
 
 
 class DialogueServicer(dialogue_pb2_grpc.DialogueServiceServicer):
     """Answers the calls of `DialogueService`."""
 
-    def __init__(self, config: GatewayConfig, codec: CodecService, host: Host) -> None:
-        self._config = config
+    def __init__(self, dialogue: Dialogue, codec: CodecService, host: Host) -> None:
+        self._dialogue = dialogue
         self._codec = codec
         self._host = host
 
     async def Converse(
-        self, request_iterator: AsyncIterator[dialogue_pb2.ConverseRequest], context: Context
+        self, request_iterator: AsyncIterator[Request], context: Context
     ) -> AsyncIterator[Response]:
         """Holds one conversation."""
-        request = await first_message(request_iterator, self._config.first_message_timeout_s)
-        if request.WhichOneof("request") != "config":
-            raise ConfigMissing("the first message is not `config`: send it first")
-        config = request.config
-        decoder = decoder_of(*_format(config.input_format))
-        encoder = encoder_of(*_format(config.output_format))
-        link = CodecLink(self._codec, config.settings)
-        sounds = _sounds(request_iterator, decoder)
-        async with aclosing(self._host.converse("Converse", link, sounds)) as outputs:
-            async for output in outputs:
-                yield _response(output, encoder)
+        async with aclosing(self._dialogue.converse("Converse", request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def GetServiceInfo(
         self, request: dialogue_pb2.GetServiceInfoRequest, context: Context
@@ -77,78 +41,3 @@ class DialogueServicer(dialogue_pb2_grpc.DialogueServiceServicer):
             max_sessions=self._host.seats.seats,
             codec=await self._codec.info(),
         )
-
-
-def _format(message: dialogue_pb2.AudioFormat) -> tuple[Coding, int]:
-    coding = _CODINGS.get(message.encoding)
-    if coding is None:
-        raise UnsupportedAudio(
-            f"audio encoding {message.encoding} is not known here: "
-            "send Opus, PCM_S16LE or PCM_F32LE"
-        )
-    return coding, message.sample_rate_hz
-
-
-async def _sounds(
-    requests: AsyncIterator[dialogue_pb2.ConverseRequest], decoder: SoundDecoder
-) -> AsyncIterator[Samples]:
-    async for request in requests:
-        match request.WhichOneof("request"):
-            case "config":
-                raise ConfigRepeated("a second `config`: settings hold for the whole call")
-            case None:
-                raise BadFrame("a message without sound: send `audio`")
-        yield decoder.decode(request.audio.data)
-
-
-def _response(output: Output, encoder: SoundEncoder) -> Response:
-    match output:
-        case PcmFrame(index, samples):
-            data = encoder.encode(samples)
-            return Response(audio=dialogue_pb2.OutputAudio(frame_index=index, data=data))
-        case TextPiece(step, text, starts_word):
-            piece = dialogue_pb2.Text(
-                text=text, starts_word=starts_word, step=step, time_ms=step * FRAME_MS
-            )
-            return Response(text=piece)
-        case Ready():
-            return Response(ready=_ready(output))
-        case Summary():
-            return Response(summary=_summary(output))
-        case _:
-            return Response(event=_event(output))
-
-
-def _event(event: FramesDropped | ContextRolled | GoingAway) -> dialogue_pb2.Event:
-    message = dialogue_pb2.Event(step=event.step)
-    match event:
-        case FramesDropped(_, frames, total_frames):
-            message.frames_dropped.frames = frames
-            message.frames_dropped.total_frames = total_frames
-        case ContextRolled(_, context_steps):
-            message.context_rolled.context_steps = context_steps
-        case GoingAway(_, grace_ms):
-            message.going_away.grace_ms = grace_ms
-    return message
-
-
-def _ready(ready: Ready) -> dialogue_pb2.Ready:
-    return dialogue_pb2.Ready(
-        session_id=ready.session_id,
-        seed=ready.seed,
-        model_name=ready.model_name,
-        model_fingerprint=ready.model_fingerprint,
-        context_steps=ready.context_steps,
-    )
-
-
-def _summary(summary: Summary) -> dialogue_pb2.Summary:
-    return dialogue_pb2.Summary(
-        frames_in=summary.frames_in,
-        frames_out=summary.frames_out,
-        frames_dropped=summary.frames_dropped,
-        frames_late=summary.frames_late,
-        turnaround_p50_ms=summary.turnaround_p50_ms,
-        turnaround_p99_ms=summary.turnaround_p99_ms,
-        seed=summary.seed,
-    )

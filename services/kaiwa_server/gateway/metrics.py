@@ -16,7 +16,7 @@ _TURNAROUND_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16, 
 
 
 class GatewayMetrics:
-    """The metrics of a gateway; the label `call` names the shell, Converse or /api/chat."""
+    """The metrics of a gateway; `call` names the shell, such as Converse or /api/chat."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:

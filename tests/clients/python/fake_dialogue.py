@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 import grpc
 import numpy as np
+from kaiwa.g711 import G711
 from kaiwa.opus import OpusDecoder, OpusEncoder
+from kaiwa.resampling import Resampler
 from kaiwa.v1 import codec_pb2, dialogue_pb2, dialogue_pb2_grpc, lm_pb2
 from numpy.typing import NDArray
 
@@ -107,13 +109,12 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
         config: dialogue_pb2.ConverseConfig,
     ) -> AsyncIterator[int]:
         """The number of each frame of the user's sound that is complete."""
-        decoder = OpusDecoder()
-        opus = config.input_format.encoding == dialogue_pb2.AUDIO_ENCODING_OPUS
+        decode = decoder_of(config.input_format.encoding)
         samples, frame = 0, 0
         async for request in requests:
             data = request.audio.data
             self.packets.append(data)
-            sound = decoder.decode(data) if opus else np.frombuffer(data, "<f4")
+            sound = decode(data)
             self.heard.append(sound)
             samples += len(sound)
             while samples >= (frame + 1) * FRAME_SAMPLES:
@@ -131,15 +132,37 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
                 text=text, starts_word=starts_word, step=step, time_ms=step * 80
             )
             answers.append(Response(text=piece))
-        if config.output_format.encoding == dialogue_pb2.AUDIO_ENCODING_OPUS:
-            self._encoder = self._encoder if frame else OpusEncoder()
-            data = self._encoder.encode(tone(frame))
-        else:
-            data = tone(frame).tobytes()
+        if frame == 0:
+            self._encode = encoder_of(config.output_format.encoding)
+        data = self._encode(tone(frame))
         answers.append(Response(audio=dialogue_pb2.OutputAudio(frame_index=frame, data=data)))
         return answers
 
-    _encoder: OpusEncoder = field(default_factory=OpusEncoder)
+    _encode: Callable[[NDArray[np.float32]], bytes] = field(init=False)
+
+
+LAWS = {
+    dialogue_pb2.AUDIO_ENCODING_MULAW: "mulaw",
+    dialogue_pb2.AUDIO_ENCODING_ALAW: "alaw",
+}
+
+
+def decoder_of(encoding: int) -> Callable[[bytes], NDArray[np.float32]]:
+    if encoding == dialogue_pb2.AUDIO_ENCODING_OPUS:
+        return OpusDecoder().decode
+    if encoding in LAWS:
+        telephone, resampler = G711(LAWS[encoding]), Resampler(8_000, 24_000)
+        return lambda data: resampler.resample(telephone.decode(data))
+    return lambda data: np.frombuffer(data, "<f4")
+
+
+def encoder_of(encoding: int) -> Callable[[NDArray[np.float32]], bytes]:
+    if encoding == dialogue_pb2.AUDIO_ENCODING_OPUS:
+        return OpusEncoder().encode
+    if encoding in LAWS:
+        telephone, resampler = G711(LAWS[encoding]), Resampler(24_000, 8_000)
+        return lambda samples: telephone.encode(resampler.resample(samples))
+    return lambda samples: samples.tobytes()
 
 
 async def fail(

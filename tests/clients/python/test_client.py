@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 from clients.python.fake_dialogue import FRAME_SAMPLES, FakeDialogue, Response, refuse, tone
-from kaiwa.client import Settings, Talk, connect
+from kaiwa.client import Encoding, Settings, Talk, connect
 from kaiwa.errors import KaiwaError
 from kaiwa.events import Audio, ContextRolled, Event, FramesDropped, GoingAway, Summary, Text
 from kaiwa.info import service_info
@@ -51,6 +51,48 @@ async def test_frames_come_in_order_and_hold_their_samples(serve: Serve) -> None
     assert [frame.frame_index for frame in frames] == [0, 1, 2, 3, 4]
     for frame in frames:
         assert np.array_equal(frame.samples(), tone(frame.frame_index))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sample_rate_hz", "asked"),
+    [
+        ("pcm16", 16_000, (dialogue_pb2.AUDIO_ENCODING_PCM_S16LE, 16_000)),
+        ("mulaw", None, (dialogue_pb2.AUDIO_ENCODING_MULAW, 0)),
+        ("alaw", 8_000, (dialogue_pb2.AUDIO_ENCODING_ALAW, 8_000)),
+        ("ogg", None, (dialogue_pb2.AUDIO_ENCODING_OGG_OPUS, 0)),
+    ],
+)
+async def test_the_format_that_is_named_is_asked_for_both_ways_and_its_bytes_go_as_they_are(
+    serve: Serve, encoding: Encoding, sample_rate_hz: int | None, asked: tuple[int, int]
+) -> None:
+    fake = FakeDialogue(hang_at=0)
+    async with connect(await serve(fake), encoding=encoding, sample_rate_hz=sample_rate_hz) as talk:
+        await talk.send(b"\x00" * 7_680)
+        await talk.send(b"any bytes")
+        with pytest.raises(TypeError, match=f"a conversation in {encoding} takes bytes, not nd"):
+            await talk.send(np.zeros(480, np.float32))
+        await talk.end()
+        await fake.half_closed.wait()
+    [config] = fake.configs
+    for audio_format in (config.input_format, config.output_format):
+        assert (audio_format.encoding, audio_format.sample_rate_hz) == asked
+    assert fake.packets[-1] == b"any bytes"
+
+
+async def test_samples_of_another_rate_go_in_messages_of_120_ms(serve: Serve) -> None:
+    fake = FakeDialogue()
+    async with connect(await serve(fake), encoding="pcm", sample_rate_hz=8_000) as talk:
+        await talk.send(np.zeros(2_000, np.float32))
+        await talk.end()
+        _ = [event async for event in talk]
+    assert [len(packet) // 4 for packet in fake.packets] == [960, 960, 80]
+
+
+def test_samples_are_not_made_of_what_is_none() -> None:
+    assert Audio(0, bytes(4 * 640)).samples().shape == (640,)
+    for audio in (Audio(0, bytes(7_680), "pcm16"), Audio(0, bytes(100), "opus"), Audio(0, b"no")):
+        with pytest.raises(ValueError, match="are not a frame of 32-bit floats"):
+            audio.samples()
 
 
 async def test_packets_of_opus_go_and_come_as_they_are(serve: Serve) -> None:
@@ -236,7 +278,7 @@ async def test_cancelling_one_side_is_an_error_and_no_cancellation_for_the_other
 async def test_what_does_not_fit_the_conversation_is_refused_here(serve: Serve) -> None:
     target = await serve(FakeDialogue())
     async with connect(target) as talk:
-        with pytest.raises(TypeError, match="takes Opus packets"):
+        with pytest.raises(TypeError, match="in opus takes bytes"):
             await talk.send(np.zeros(480, np.float32))
     async with connect(target, encoding="pcm") as talk:
         with pytest.raises(TypeError, match="takes samples"):

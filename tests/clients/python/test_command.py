@@ -30,7 +30,7 @@ def question(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("encoding", ["opus", "pcm"])
+@pytest.mark.parametrize("encoding", ["opus", "pcm", "mulaw"])
 async def test_a_talk_leaves_voice_both_voices_picture_transcript_and_figures(
     serve: Serve, question: Path, tmp_path: Path, encoding: str
 ) -> None:

@@ -102,6 +102,11 @@ def test_a_frame_that_is_no_opus_packet_of_80_ms_is_named(data: bytes) -> None:
         open_coder("opus").decode(Audio(7, data))
 
 
+def test_a_frame_that_is_no_80_ms_of_telephone_sound_is_named() -> None:
+    with pytest.raises(CannotDo, match=r"frame 7 .* 477 samples instead of 1920"):
+        open_coder("alaw").decode(Audio(7, bytes(159), "alaw"))
+
+
 async def test_a_service_that_ends_the_conversation_itself_ends_it_well(serve: Serve) -> None:
     summary = Response(summary=dialogue_pb2.Summary(frames_in=4))
 

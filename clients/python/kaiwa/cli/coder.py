@@ -3,10 +3,13 @@
 from typing import Protocol
 
 from kaiwa.cli.errors import CannotDo
-from kaiwa.cli.sound import FRAME_SAMPLES, Samples
+from kaiwa.cli.sound import FRAME_SAMPLES, SAMPLE_RATE_HZ, Samples
 from kaiwa.client import Encoding
 from kaiwa.events import Audio
+from kaiwa.g711 import G711, Law
+from kaiwa.g711 import SAMPLE_RATE_HZ as TELEPHONE_RATE_HZ
 from kaiwa.opus import OpusDecoder, OpusEncoder, OpusError, OpusNotInstalled
+from kaiwa.resampling import Resampler
 
 
 class Coder(Protocol):
@@ -80,10 +83,43 @@ class PcmCoder:
             raise CannotDo(f"frame {audio.frame_index} of the reply is broken: {error}") from error
 
 
+class TelephoneCoder:
+    """Sends and receives what a phone would: G.711 at 8 kHz."""
+
+    def __init__(self, law: Law) -> None:
+        self._coding = G711(law)
+        self._to_telephone = Resampler(SAMPLE_RATE_HZ, TELEPHONE_RATE_HZ)
+        self._from_telephone = Resampler(TELEPHONE_RATE_HZ, SAMPLE_RATE_HZ)
+        # The voice is resampled twice, by the service and here.
+        self.lookahead_samples = round(2 * self._from_telephone.delay_s * SAMPLE_RATE_HZ)
+
+    def encode(self, samples: Samples) -> bytes:
+        """Gives the bytes of 20 ms."""
+        return self._coding.encode(self._to_telephone.resample(samples))
+
+    def decode(self, audio: Audio) -> Samples:
+        """Gives the frame's samples.
+
+        Raises:
+            CannotDo: the service sent something that is not a frame of 80 ms.
+        """
+        samples = self._from_telephone.resample(self._coding.decode(audio.data))
+        if len(samples) != FRAME_SAMPLES:
+            text = f"it has {len(samples)} samples instead of {FRAME_SAMPLES}"
+            raise CannotDo(f"frame {audio.frame_index} of the reply is broken: {text}")
+        return samples
+
+
 def open_coder(encoding: Encoding) -> Coder:
     """Gives the coder of a conversation in this encoding.
 
     Raises:
         CannotDo: the encoding is Opus and libopus is missing.
     """
-    return OpusCoder() if encoding == "opus" else PcmCoder()
+    match encoding:
+        case "opus":
+            return OpusCoder()
+        case "mulaw" | "alaw":
+            return TelephoneCoder(encoding)
+        case _:
+            return PcmCoder()

@@ -15,6 +15,8 @@ class Format(StrEnum):
 
     OPUS = "opus"
     PCM = "pcm"
+    MULAW = "mulaw"
+    ALAW = "alaw"
 
 
 Server = Annotated[
@@ -54,7 +56,12 @@ TailS = Annotated[
     typer.Option(min=0, help="Silence after the last: room to answer.", rich_help_panel=SOUND),
 ]
 HowSoundTravels = Annotated[
-    Format, typer.Option("--format", help="How sound travels.", rich_help_panel=SOUND)
+    Format,
+    typer.Option(
+        "--format",
+        help="How sound travels. Mulaw and alaw: as on the phone.",
+        rich_help_panel=SOUND,
+    ),
 ]
 Seed = Annotated[
     int | None,

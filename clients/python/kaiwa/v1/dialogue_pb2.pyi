@@ -37,6 +37,15 @@ class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEn
     """32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client. What is a
     little outside is clipped; NaN, infinity and what is over 16 are refused.
     """
+    AUDIO_ENCODING_OGG_OPUS: _AudioEncoding.ValueType  # 4
+    """One continuous Ogg-Opus stream (RFC 7845): from the client cut anywhere, at most 2 s of sound in a
+    message; to the client one page for each frame, after the stream's two header pages in the first
+    message. The stream to the client ends with the call: no page of it is marked as the last.
+    """
+    AUDIO_ENCODING_MULAW: _AudioEncoding.ValueType  # 5
+    """G.711 mu-law, one byte a sample; at most 120 ms in a message from the client."""
+    AUDIO_ENCODING_ALAW: _AudioEncoding.ValueType  # 6
+    """G.711 A-law, one byte a sample; at most 120 ms in a message from the client."""
 
 class AudioEncoding(_AudioEncoding, metaclass=_AudioEncodingEnumTypeWrapper):
     """How samples are coded."""
@@ -53,6 +62,15 @@ AUDIO_ENCODING_PCM_F32LE: AudioEncoding.ValueType  # 3
 """32-bit floats in [-1, 1], little-endian; at most 120 ms in a message from the client. What is a
 little outside is clipped; NaN, infinity and what is over 16 are refused.
 """
+AUDIO_ENCODING_OGG_OPUS: AudioEncoding.ValueType  # 4
+"""One continuous Ogg-Opus stream (RFC 7845): from the client cut anywhere, at most 2 s of sound in a
+message; to the client one page for each frame, after the stream's two header pages in the first
+message. The stream to the client ends with the call: no page of it is marked as the last.
+"""
+AUDIO_ENCODING_MULAW: AudioEncoding.ValueType  # 5
+"""G.711 mu-law, one byte a sample; at most 120 ms in a message from the client."""
+AUDIO_ENCODING_ALAW: AudioEncoding.ValueType  # 6
+"""G.711 A-law, one byte a sample; at most 120 ms in a message from the client."""
 Global___AudioEncoding: _TypeAlias = AudioEncoding  # noqa: Y015
 
 @_typing.final
@@ -134,8 +152,10 @@ class AudioFormat(_message.Message):
     encoding: Global___AudioEncoding.ValueType
     """How the samples are coded. Default: Opus."""
     sample_rate_hz: _builtins.int
-    """Samples in a second: 24,000, which is also the default. With Opus, whose packets are decoded at any
-    rate, 8,000, 12,000, 16,000 and 48,000 are welcome too and change nothing.
+    """Samples in a second. PCM: 8,000, 16,000, 24,000 (the default) or 48,000. Mu-law and A-law: 8,000,
+    which is also their default. With Opus, whose packets are decoded at any rate, 8,000, 12,000, 16,000,
+    24,000 and 48,000 are welcome and change nothing. Moshi hears and speaks at 24,000: another rate is
+    later by 3 ms at 8,000, 1.5 ms at 16,000 and 1 ms at 48,000, in each direction.
     """
     def __init__(
         self,
@@ -159,8 +179,9 @@ class InputAudio(_message.Message):
 
     DATA_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """One Opus packet, or PCM samples of any whole number up to 2,880 (120 ms); as the input format says.
-    At most 11,520 bytes.
+    """One Opus packet, the next bytes of an Ogg-Opus stream, or samples of any whole number up to 120 ms
+    (2,880 at 24,000 Hz); as the input format says. At most 23,040 bytes; a piece of an Ogg-Opus stream
+    may fill the message.
     """
     def __init__(
         self,
@@ -276,7 +297,9 @@ class OutputAudio(_message.Message):
     the sense of the documented mouth-to-ear delay) is frame t + 1.
     """
     data: _builtins.bytes
-    """80 ms of sound: one Opus packet, or 1920 PCM samples; as the output format says. At most 7,680 bytes."""
+    """80 ms of sound: one Opus packet, one Ogg page with one in it, or samples (1,920 at 24,000 Hz, 640 at
+    8,000); as the output format says. At most 15,360 bytes.
+    """
     def __init__(
         self,
         *,

@@ -43,6 +43,16 @@ export enum AudioEncoding {
    * little outside is clipped; NaN, infinity and what is over 16 are refused.
    */
   PCM_F32LE = 3,
+  /**
+   * OGG_OPUS - One continuous Ogg-Opus stream (RFC 7845): from the client cut anywhere, at most 2 s of sound in a
+   * message; to the client one page for each frame, after the stream's two header pages in the first
+   * message. The stream to the client ends with the call: no page of it is marked as the last.
+   */
+  OGG_OPUS = 4,
+  /** MULAW - G.711 mu-law, one byte a sample; at most 120 ms in a message from the client. */
+  MULAW = 5,
+  /** ALAW - G.711 A-law, one byte a sample; at most 120 ms in a message from the client. */
+  ALAW = 6,
   UNRECOGNIZED = -1,
 }
 
@@ -78,8 +88,10 @@ export interface AudioFormat {
   /** How the samples are coded. Default: Opus. */
   encoding: AudioEncoding;
   /**
-   * Samples in a second: 24,000, which is also the default. With Opus, whose packets are decoded at any
-   * rate, 8,000, 12,000, 16,000 and 48,000 are welcome too and change nothing.
+   * Samples in a second. PCM: 8,000, 16,000, 24,000 (the default) or 48,000. Mu-law and A-law: 8,000,
+   * which is also their default. With Opus, whose packets are decoded at any rate, 8,000, 12,000, 16,000,
+   * 24,000 and 48,000 are welcome and change nothing. Moshi hears and speaks at 24,000: another rate is
+   * later by 3 ms at 8,000, 1.5 ms at 16,000 and 1 ms at 48,000, in each direction.
    */
   sampleRateHz: number;
 }
@@ -87,8 +99,9 @@ export interface AudioFormat {
 /** A piece of the user's sound. */
 export interface InputAudio {
   /**
-   * One Opus packet, or PCM samples of any whole number up to 2,880 (120 ms); as the input format says.
-   * At most 11,520 bytes.
+   * One Opus packet, the next bytes of an Ogg-Opus stream, or samples of any whole number up to 120 ms
+   * (2,880 at 24,000 Hz); as the input format says. At most 23,040 bytes; a piece of an Ogg-Opus stream
+   * may fill the message.
    */
   data: Buffer;
 }
@@ -136,7 +149,10 @@ export interface OutputAudio {
    * the sense of the documented mouth-to-ear delay) is frame t + 1.
    */
   frameIndex: bigint;
-  /** 80 ms of sound: one Opus packet, or 1920 PCM samples; as the output format says. At most 7,680 bytes. */
+  /**
+   * 80 ms of sound: one Opus packet, one Ogg page with one in it, or samples (1,920 at 24,000 Hz, 640 at
+   * 8,000); as the output format says. At most 15,360 bytes.
+   */
   data: Buffer;
 }
 

@@ -1,0 +1,27 @@
+"""What the gateway answers over HTTP, by path."""
+
+from aiohttp import web
+
+from kaiwa_server.gateway.codec_link import CodecService
+from kaiwa_server.gateway.dialogue_api import Dialogue
+from kaiwa_server.gateway.host import Host
+from kaiwa_server.gateway.json_api import JsonApi
+from kaiwa_server.gateway.sockets import Sockets
+from kaiwa_server.gateway.twilio_api import TwilioApi
+from kaiwa_server.gateway.websocket_api import WebSocketApi
+
+
+def http_app(
+    dialogue: Dialogue,
+    codec: CodecService,
+    host: Host,
+    sockets: Sockets,
+    first_message_timeout_s: float,
+) -> web.Application:
+    """Gives the HTTP side of the gateway."""
+    app = web.Application()
+    app.router.add_get("/v1/converse", JsonApi(dialogue, sockets).converse)
+    phone = TwilioApi(codec, host, sockets, first_message_timeout_s)
+    app.router.add_get("/v1/twilio", phone.call)
+    app.router.add_get("/api/chat", WebSocketApi(codec, host, sockets).chat)
+    return app
