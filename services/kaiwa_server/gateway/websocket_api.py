@@ -126,18 +126,19 @@ class WebSocketApi:
         if closed is not None:
             raise closed
         link = CodecLink(self._codec, _settings(request.query))
-        encoder = OggOpusEncoder(secrets.randbits(32))
-        sounds = _sounds(socket)
-        async with aclosing(self._host.converse("/api/chat", link, sounds)) as outputs:
+        encoder, decoder = OggOpusEncoder(secrets.randbits(32)), OggOpusDecoder()
+        sounds = _sounds(socket, decoder)
+        conversation = self._host.converse("/api/chat", link, sounds, guess=decoder.conceal)
+        async with aclosing(conversation) as outputs:
             async for output in outputs:
                 message = _message(output, encoder)
                 if message:
                     await self._send(socket, message)
 
     async def _send(self, socket: web.WebSocketResponse, message: bytes) -> None:
-        # The outbox gives up on such a client too, and frees its slots; this ends the waiting here.
+        # The outbox gives up on such a client first, and frees its slots; this ends the wait here.
         try:
-            async with asyncio.timeout(self._config.unread_s):
+            async with asyncio.timeout(self._config.unread_s + CLOSE_S):
                 await socket.send_bytes(message)
         except TimeoutError:
             raise SlowConsumer(
@@ -177,8 +178,7 @@ def _settings(query: Mapping[str, str]) -> SessionSettings:
         raise BadSettings(f"a setting is far outside its limits: {error}") from None
 
 
-async def _sounds(socket: web.WebSocketResponse) -> AsyncIterator[Samples]:
-    decoder = OggOpusDecoder()
+async def _sounds(socket: web.WebSocketResponse, decoder: OggOpusDecoder) -> AsyncIterator[Samples]:
     async for message in socket:
         if message.type is WSMsgType.TEXT:
             raise BadRequest("a text message: the messages of this protocol are binary")
