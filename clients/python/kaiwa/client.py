@@ -8,6 +8,9 @@
         async for event in talk:        # Audio, Text, ..., Summary
             ...
 
+A talk can be muted, put on hold, and its voice flushed. `pace="fast"` is for files: the service
+then hears as fast as it can, and no sound is lost however fast it is sent.
+
 Speaking and listening go on at the same time in two tasks. To leave the block, or to cancel the
 task that is in it, ends the call at once. What this module needs is grpcio and protobuf; numpy only
 where samples are given or asked for.
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     ]
 
 Encoding: TypeAlias = Literal["opus", "pcm"]
+Pace: TypeAlias = Literal["live", "fast"]
 
 MAX_MESSAGE_SAMPLES = 2_880  # 120 ms, the most that the service takes at once
 ANSWER_WITHIN_S = 15.0
@@ -74,12 +78,15 @@ async def connect(
     *,
     encoding: Encoding = "opus",
     settings: Settings | None = None,
+    pace: Pace = "live",
     answer_within_s: float = ANSWER_WITHIN_S,
 ) -> AsyncIterator[Talk]:
     """Opens a conversation with the gateway at `target` (host:port) and gives it once it is ready.
 
     `encoding` is how sound travels in both directions: "opus" (one packet in each message) or "pcm"
-    (24 kHz, mono, 32-bit float).
+    (24 kHz, mono, 32-bit float). `pace` is whose time the conversation keeps: "live" (a step every
+    80 ms; sound that is late is made up, and sound that is early left out) or "fast" (the model's,
+    as fast as it can; `send` waits until there is room, so read the events at the same time).
 
     Raises:
         KaiwaError: the service cannot be reached, is full, or refuses the settings.
@@ -90,7 +97,7 @@ async def connect(
             talk = Talk(call, target, encoding)
             try:
                 async with asyncio.timeout(answer_within_s):
-                    await talk._open(_config(encoding, settings or Settings()))
+                    await talk._open(_config(encoding, settings or Settings(), pace))
             except TimeoutError:
                 text = f"{target} did not answer within {answer_within_s:g} s"
                 raise KaiwaError("DEADLINE_EXCEEDED", "NO_ANSWER", text) from None
@@ -128,8 +135,8 @@ class Talk:
     async def send(self, sound: bytes | NDArray[np.float32]) -> None:
         """Sends the next piece of the user's sound: an Opus packet, or samples for "pcm".
 
-        Samples are float32 [n] in [-1, 1], mono, 24 kHz, of any length. The service hears in real
-        time: it drops what comes faster.
+        Samples are float32 [n] in [-1, 1], mono, 24 kHz, of any length. In a live conversation the
+        service hears in real time: it drops what comes faster.
 
         Raises:
             KaiwaError: the call has failed or ended.
@@ -137,11 +144,40 @@ class Talk:
                 samples that are no mono floats.
             RuntimeError: `end` was called before.
         """
-        if self._half_closed:
-            raise RuntimeError("nothing can be sent after end()")
         for data in self._messages(sound):
             audio = dialogue_pb2.InputAudio(data=data)
-            await self._write(dialogue_pb2.ConverseRequest(audio=audio))
+            await self._ask(dialogue_pb2.ConverseRequest(audio=audio))
+
+    async def mute(self, muted: bool) -> None:
+        """Has the user heard as silence from here on, or no longer; a muted one need send nothing.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            RuntimeError: `end` was called before.
+        """
+        await self._ask(dialogue_pb2.ConverseRequest(mute=dialogue_pb2.Mute(muted=muted)))
+
+    async def hold(self, held: bool) -> None:
+        """Stops the conversation from here on, for 45 s at most, or lets it go on.
+
+        While it is held Moshi neither hears nor speaks, and nothing need be sent.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            RuntimeError: `end` was called before.
+        """
+        await self._ask(dialogue_pb2.ConverseRequest(hold=dialogue_pb2.Hold(held=held)))
+
+    async def flush(self) -> None:
+        """Leaves out what is not yet on its way of Moshi's voice: to interrupt it.
+
+        The event `Flushed` answers; what is played after it was spoken after it.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            RuntimeError: `end` was called before.
+        """
+        await self._ask(dialogue_pb2.ConverseRequest(flush=dialogue_pb2.Flush()))
 
     async def end(self) -> None:
         """Says that nothing more will be said; what is owed and the summary still arrive."""
@@ -182,6 +218,11 @@ class Talk:
         for start in range(0, len(sound), MAX_MESSAGE_SAMPLES):
             yield sound[start : start + MAX_MESSAGE_SAMPLES].astype("<f4").tobytes()
 
+    async def _ask(self, request: dialogue_pb2.ConverseRequest) -> None:
+        if self._half_closed:
+            raise RuntimeError("nothing can be sent after end()")
+        await self._write(request)
+
     async def _write(self, request: dialogue_pb2.ConverseRequest) -> None:
         try:
             await self._call.write(request)
@@ -216,7 +257,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _config(encoding: Encoding, settings: Settings) -> dialogue_pb2.ConverseConfig:
+def _config(encoding: Encoding, settings: Settings, pace: Pace) -> dialogue_pb2.ConverseConfig:
     name: Literal["AUDIO_ENCODING_OPUS", "AUDIO_ENCODING_PCM_F32LE"]
     name = "AUDIO_ENCODING_OPUS" if encoding == "opus" else "AUDIO_ENCODING_PCM_F32LE"
     audio_format = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AudioEncoding.Value(name))
@@ -230,4 +271,5 @@ def _config(encoding: Encoding, settings: Settings) -> dialogue_pb2.ConverseConf
             audio_top_k=settings.audio_top_k,
             seed=settings.seed,
         ),
+        pace=dialogue_pb2.PACE_LIVE if pace == "live" else dialogue_pb2.PACE_FAST,
     )

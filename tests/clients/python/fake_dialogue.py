@@ -38,6 +38,7 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
     configs: list[dialogue_pb2.ConverseConfig] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
     packets: list[bytes] = field(default_factory=list)
+    controls: list[dialogue_pb2.ConverseRequest] = field(default_factory=list)
     heard: list[NDArray[np.float32]] = field(default_factory=list)
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -111,6 +112,9 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
         opus = config.input_format.encoding == dialogue_pb2.AUDIO_ENCODING_OPUS
         samples, frame = 0, 0
         async for request in requests:
+            if request.WhichOneof("request") != "audio":
+                self.controls.append(request)
+                continue
             data = request.audio.data
             self.packets.append(data)
             sound = decoder.decode(data) if opus else np.frombuffer(data, "<f4")
