@@ -14,6 +14,7 @@
     │   └── PacketTooLarge        · PACKET_TOO_LARGE    a packet over its limit
     ├── ConfigTimeout             DEADLINE_EXCEEDED · CONFIG_TIMEOUT   no config within 10 s
     ├── ClientSilent              DEADLINE_EXCEEDED · CLIENT_SILENT    nothing heard for too long
+    ├── HoldTooLong               DEADLINE_EXCEEDED · HOLD_TOO_LONG    on hold for over 45 s
     ├── SlowConsumer              ABORTED · SLOW_CONSUMER              the caller does not read
     ├── ServiceFull               RESOURCE_EXHAUSTED · FULL            every slot is taken
     ├── NotReady                  UNAVAILABLE · NOT_READY              loading its model
@@ -117,6 +118,13 @@ class ClientSilent(KaiwaError):
 
     status = "DEADLINE_EXCEEDED"
     reason = "CLIENT_SILENT"
+
+
+class HoldTooLong(KaiwaError):
+    """The caller has left a conversation on hold for too long."""
+
+    status = "DEADLINE_EXCEEDED"
+    reason = "HOLD_TOO_LONG"
 
 
 class SlowConsumer(KaiwaError):

@@ -28,7 +28,9 @@ async def talk_to_gateway(
     A frame is sent when the one before it is answered.
     """
     pcm = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_F32LE)
-    config = dialogue_pb2.ConverseConfig(input_format=pcm, output_format=pcm, settings=settings)
+    config = dialogue_pb2.ConverseConfig(
+        input_format=pcm, output_format=pcm, settings=settings, pace=dialogue_pb2.PACE_FAST
+    )
     words, sound = "", []
     async with grpc.aio.insecure_channel(address) as channel:
         call = dialogue_pb2_grpc.DialogueServiceStub(channel).Converse()

@@ -20,7 +20,8 @@ from stack_process import Stack, running_stack
 
 FREE_WITHIN_S = 1.0
 PCM = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_F32LE)
-CONFIG = ConverseRequest(config=ConverseConfig(input_format=PCM, output_format=PCM))
+FAST = dialogue_pb2.PACE_FAST
+CONFIG = ConverseRequest(config=ConverseConfig(input_format=PCM, output_format=PCM, pace=FAST))
 FRAME = ConverseRequest(audio=InputAudio(data=np.zeros(1920, np.float32).tobytes()))
 
 

@@ -67,7 +67,8 @@ async def test_a_codec_service_that_dies_in_mid_call_is_named(gateway: Gateway) 
     async with dialogue(gateway) as call:
         await call.write(config_message())
         await call.write(FRAME_MESSAGE)
-        assert (await call.read()).HasField("ready") and (await call.read()).HasField("audio")
+        while not (await call.read()).HasField("audio"):
+            pass
         await gateway.codec_server.die()
         status, reason, sentence = await failure_of(call)
     assert (status, reason) == ("UNAVAILABLE", "CODEC_DOWN")

@@ -1,5 +1,6 @@
 import asyncio
 import re
+from typing import Any
 
 import grpc
 import numpy as np
@@ -19,7 +20,7 @@ from gateway.running_gateway import (
 from kaiwa.opus import OpusDecoder, OpusEncoder
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc, lm_pb2
 from kaiwa.v1.dialogue_pb2 import AudioFormat, ConverseRequest
-from kaiwa.v1.settings_pb2 import START_POLICY_DROP_FIRST_FRAME
+from kaiwa.v1.settings_pb2 import START_POLICY_DROP_FIRST_FRAME, SessionSettings
 from kaiwa_server.gateway.formats import OggOpusDecoder, OggOpusEncoder
 
 OPUS = AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_OPUS)
@@ -36,7 +37,8 @@ async def test_a_conversation_goes_from_ready_to_summary(gateway: Gateway) -> No
         await call.done_writing()
         responses = await read_all(call)
     kinds = [response.WhichOneof("response") for response in responses]
-    assert kinds == ["ready", "text", "audio", "text", "audio", "audio", "summary"]
+    assert kinds == ["ready", "text", "event", "audio", "text", "audio", "audio", "summary"]
+    assert responses[2].event.HasField("speaking_started")
     ready, first, summary = responses[0].ready, responses[1].text, responses[-1].summary
     assert (ready.seed, ready.model_name, ready.context_steps) == (11, "parrot", 3000)
     assert ready.model_fingerprint == "ab" * 32 and 0 < len(ready.session_id) <= 64
@@ -47,6 +49,89 @@ async def test_a_conversation_goes_from_ready_to_summary(gateway: Gateway) -> No
     ]
     assert (summary.frames_in, summary.frames_out, summary.frames_dropped) == (3, 3, 0)
     assert summary.seed == 11 and summary.turnaround_p50_ms > 0
+
+
+async def next_audio(call: Any) -> dialogue_pb2.OutputAudio:
+    """The next frame of Moshi's voice, past all that comes before it."""
+    while not (response := await call.read()).HasField("audio"):
+        pass
+    return response.audio
+
+
+def events_of(
+    responses: list[dialogue_pb2.ConverseResponse], kind: str
+) -> list[dialogue_pb2.Event]:
+    return [response.event for response in responses if response.event.HasField(kind)]
+
+
+async def test_a_live_conversation_conceals_what_does_not_come_and_says_so(
+    gateway: Gateway,
+) -> None:
+    async with dialogue(gateway) as call:
+        await call.write(config_message(pace=dialogue_pb2.PACE_LIVE))
+        await call.write(audio_message(FRAME_DATA))
+        for index in range(3):
+            assert (await next_audio(call)).frame_index == index
+        await call.done_writing()
+        summary = (await read_all(call))[-1].summary
+    assert summary.frames_concealed >= 2 and summary.frames_in == summary.frames_out
+
+
+async def test_a_muted_user_is_heard_as_silence(gateway: Gateway) -> None:
+    async with dialogue(gateway) as call:
+        await call.write(config_message())
+        for muted in (True, False):
+            await call.write(ConverseRequest(mute=dialogue_pb2.Mute(muted=muted)))
+            await call.write(audio_message(FRAME_DATA))
+            audio = await next_audio(call)
+            assert np.frombuffer(audio.data, "<f4").any() != muted
+        await call.done_writing()
+        await read_all(call)
+
+
+async def test_a_held_conversation_hears_nothing_until_it_goes_on(gateway: Gateway) -> None:
+    async with dialogue(gateway) as call:
+        await call.write(config_message())
+        await call.write(ConverseRequest(hold=dialogue_pb2.Hold(held=True)))
+        for _ in range(9):
+            await call.write(audio_message(bytes(len(FRAME_DATA))))
+        await call.write(ConverseRequest(hold=dialogue_pb2.Hold(held=False)))
+        await call.write(audio_message(FRAME_DATA))
+        audio = await next_audio(call)
+        assert (audio.frame_index, audio.data) == (0, FRAME_DATA)
+        await call.done_writing()
+        assert (await read_all(call))[-1].summary.frames_in == 1
+
+
+async def test_a_flush_is_answered(gateway: Gateway) -> None:
+    async with dialogue(gateway) as call:
+        await call.write(config_message())
+        await call.write(audio_message(FRAME_DATA))
+        await next_audio(call)
+        await call.write(ConverseRequest(flush=dialogue_pb2.Flush()))
+        flushed = (await call.read()).event
+        assert (flushed.step, flushed.time_ms, flushed.flushed.frames) == (2, 160, 0)
+        await call.done_writing()
+        await read_all(call)
+
+
+async def test_settings_in_mid_call_are_refused_by_name(gateway: Gateway) -> None:
+    async with dialogue(gateway) as call:
+        await call.write(config_message())
+        await call.write(ConverseRequest(settings=SessionSettings(text_temperature=0)))
+        status, reason, sentence = await failure_of(call)
+    assert (status, reason) == ("FAILED_PRECONDITION", "NOT_SUPPORTED")
+    assert "`settings` in mid-call" in sentence and "open a new conversation" in sentence
+
+
+async def test_the_first_second_is_reported(gateway: Gateway) -> None:
+    async with dialogue(gateway) as call:
+        await call.write(config_message())
+        for _ in range(14):
+            await call.write(audio_message(FRAME_DATA))
+        await call.done_writing()
+        [event] = events_of(await read_all(call), "audio_report")
+    assert event.audio_report.rms_dbfs == pytest.approx(-10.8, abs=0.1)
 
 
 async def test_settings_reach_the_codec_service_as_they_are(gateway: Gateway) -> None:
@@ -78,7 +163,7 @@ async def test_opus_goes_in_and_comes_out(gateway: Gateway, packet_samples: int)
         for frame in sound.reshape(-1, 1920):
             for piece in frame.reshape(-1, packet_samples):
                 await call.write(audio_message(encoder.encode(piece)))
-            heard.append(decoder.decode((await call.read()).audio.data))
+            heard.append(decoder.decode((await next_audio(call)).data))
         await call.done_writing()
         await read_all(call)
     assert [len(frame) for frame in heard] == [1920] * 5
@@ -91,7 +176,8 @@ async def test_opus_is_what_is_spoken_when_no_format_is_named(gateway: Gateway) 
         await call.write(audio_message(OpusEncoder().encode(np.zeros(1920, np.float32))))
         await call.done_writing()
         responses = await read_all(call)
-    assert OpusDecoder().decode(responses[1].audio.data).shape == (1920,)
+    [voice] = [response.audio for response in responses if response.HasField("audio")]
+    assert OpusDecoder().decode(voice.data).shape == (1920,)
 
 
 async def test_integers_go_in_and_come_out(gateway: Gateway) -> None:
@@ -101,7 +187,7 @@ async def test_integers_go_in_and_come_out(gateway: Gateway) -> None:
         await call.write(audio_message(data))
         await call.done_writing()
         responses = await read_all(call)
-    heard = np.frombuffer(responses[1].audio.data, "<i2").astype(int)
+    heard = np.frombuffer(responses[2].audio.data, "<i2").astype(int)
     assert np.abs(heard - np.frombuffer(data, "<i2")).max() <= 1
 
 
@@ -144,11 +230,9 @@ async def test_what_was_said_before_the_half_close_is_heard_to_the_end(gateway: 
         await call.write(audio_message(FRAME_DATA[:400]))
         await call.done_writing()
         responses = await read_all(call)
-    assert [response.WhichOneof("response") for response in responses[1:]] == [
-        *("audio", "audio"),
-        "summary",
-    ]
-    assert responses[2].audio.data == FRAME_DATA[:400] + bytes(len(FRAME_DATA) - 400)
+    kinds = [response.WhichOneof("response") for response in responses[1:]]
+    assert kinds == ["event", "audio", "audio", "summary"]
+    assert responses[3].audio.data == FRAME_DATA[:400] + bytes(len(FRAME_DATA) - 400)
 
 
 async def test_the_client_is_told_when_the_context_rolls(gateway: Gateway) -> None:
@@ -160,15 +244,15 @@ async def test_the_client_is_told_when_the_context_rolls(gateway: Gateway) -> No
             await call.write(audio_message(FRAME_DATA))
         await call.done_writing()
         responses = await read_all(call)
-    [event] = [response.event for response in responses if response.HasField("event")]
-    assert (event.step, event.context_rolled.context_steps) == (2, 2)
+    [event] = events_of(responses, "context_rolled")
+    assert (event.step, event.time_ms, event.context_rolled.context_steps) == (2, 160, 2)
 
 
 async def test_open_sessions_are_told_that_the_gateway_drains() -> None:
     async with running_gateway(lame_duck_s=0.1) as gateway, dialogue(gateway) as call:
         await call.write(config_message())
         await call.write(audio_message(FRAME_DATA))
-        assert (await call.read()).HasField("ready") and (await call.read()).HasField("audio")
+        assert await next_audio(call)
         draining = asyncio.create_task(gateway.server.drain())
         event = (await call.read()).event
         assert (event.step, event.going_away.grace_ms) == (2, 300)
@@ -189,6 +273,7 @@ OPUS_PACKET = OpusEncoder().encode(FRAME)
         ([ConverseRequest()], "CONFIG_MISSING", "send it first"),
         ([config_message(), config_message()], "CONFIG_REPEATED", "whole call"),
         ([config_message(), ConverseRequest()], "BAD_FRAME", "send `audio`"),
+        ([config_message(pace=77)], "BAD_SETTINGS", "pace 77 .* ask for PACE_LIVE"),
         ([config_message(FORMAT_44)], "UNSUPPORTED_AUDIO", "at 44100 Hz .* 24000, 48000 Hz"),
         ([config_message(PCM, FORMAT_44)], "UNSUPPORTED_AUDIO", "at 44100 Hz .* 24000, 48000 Hz"),
         ([config_message(UNKNOWN_FORMAT)], "UNSUPPORTED_AUDIO", "encoding 77 .* send Opus"),
@@ -237,7 +322,7 @@ async def test_a_full_gateway_says_so_and_its_sessions_go_on(gateway: Gateway) -
         assert "all 2 conversations" in sentence and "try again" in sentence
         for call in (first, second):
             await call.write(audio_message(FRAME_DATA))
-            assert (await call.read()).HasField("audio")
+            assert await next_audio(call)
             await call.done_writing()
             assert (await read_all(call))[-1].HasField("summary")
     assert gateway.metric("kaiwa_admissions_total", call="Converse", result="FULL") == 1
@@ -255,7 +340,7 @@ async def test_a_gateway_that_is_not_ready_says_so_every_time() -> None:
 
 
 async def test_a_client_that_reads_nothing_is_ended() -> None:
-    async with running_gateway() as gateway:
+    async with running_gateway(unread_s=0.3) as gateway:
         # Flow control lets some frames go to a client that does not look at them.
         small_windows = (("grpc.http2.lookahead_bytes", 65_536), ("grpc.http2.bdp_probe", 0))
         async with grpc.aio.insecure_channel(gateway.address, options=small_windows) as channel:
@@ -265,7 +350,7 @@ async def test_a_client_that_reads_nothing_is_ended() -> None:
             await until_nobody_is_held(gateway, lambda: call.write(audio_message(FRAME_DATA)))
             status, reason, sentence = await failure_of(call)
     assert (status, reason) == ("ABORTED", "SLOW_CONSUMER")
-    assert "16 frames wait to be read" in sentence
+    assert "nothing was read for 0.3 s: read what comes" in sentence
 
 
 async def test_a_silent_client_is_ended() -> None:
@@ -290,7 +375,7 @@ async def test_a_client_that_cancels_at_any_moment_leaves_nothing(
         if moment in ("spoke", "heard"):
             await call.write(audio_message(FRAME_DATA))
         if moment == "heard":
-            assert (await call.read()).HasField("audio")
+            assert await next_audio(call)
         call.cancel()
     await gateway.is_empty()
 

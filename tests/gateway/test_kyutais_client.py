@@ -85,7 +85,7 @@ async def test_kyutais_client_is_heard_and_hears(
     tone = (0.5 * np.sin(np.arange(1920) * 2 * np.pi * 22 / 1920)).astype(np.float32)
     for spoken in range(1, 7):
         devices.speak(tone)
-        await until(lambda spoken=spoken: gateway.codec.frames_heard == spoken)  # type: ignore[misc]
+        await until(lambda spoken=spoken: gateway.codec.frames_heard >= spoken)  # type: ignore[misc]
     await until(lambda: words.getvalue() == " Hello you")
     loudness = [np.sqrt((devices.listen() ** 2).mean()) for _ in range(4)]
     assert loudness[-1] == pytest.approx(0.5 / np.sqrt(2), rel=0.05)

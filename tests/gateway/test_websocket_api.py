@@ -337,4 +337,6 @@ async def test_kyutais_own_stream_is_heard_and_ours_is_heard_by_kyutais(gateway:
             heard.append(reader.append_bytes((await connection.receive_bytes())[1:]))
     voice = np.concatenate(heard)
     assert len(voice) == len(sound)
-    assert np.sqrt((voice[4800:] ** 2).mean()) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+    # The median, since on a busy machine a frame may come too late and be concealed.
+    loudness = np.sqrt((voice.reshape(-1, 1920) ** 2).mean(axis=1))
+    assert np.median(loudness) == pytest.approx(0.5 / np.sqrt(2), rel=0.05)

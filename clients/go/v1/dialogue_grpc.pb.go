@@ -18,13 +18,15 @@ const _ = grpc.SupportPackageIsVersion7
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type DialogueServiceClient interface {
 	// Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-	// are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-	// it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-	// abnormal one.
-	// A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+	// are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+	// half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+	// other end is an abnormal one.
+	// A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+	// sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+	// more than 400 ms is unread. The client is told of each.
 	// Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
 	// service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-	// for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+	// for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
 	// FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
 	// `kaiwa-reason` names the exact cause.
 	Converse(ctx context.Context, opts ...grpc.CallOption) (DialogueService_ConverseClient, error)
@@ -85,13 +87,15 @@ func (c *dialogueServiceClient) GetServiceInfo(ctx context.Context, in *GetServi
 // for forward compatibility
 type DialogueServiceServer interface {
 	// Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-	// are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-	// it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-	// abnormal one.
-	// A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+	// are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+	// half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+	// other end is an abnormal one.
+	// A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+	// sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+	// more than 400 ms is unread. The client is told of each.
 	// Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
 	// service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-	// for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+	// for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
 	// FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
 	// `kaiwa-reason` names the exact cause.
 	Converse(DialogueService_ConverseServer) error

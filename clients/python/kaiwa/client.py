@@ -8,6 +8,9 @@
         async for event in talk:        # Audio, Text, ..., Summary
             ...
 
+A talk can be muted, put on hold, and its voice flushed. `pace="fast"` is for files: the service
+then hears as fast as it can, and no sound is lost however fast it is sent.
+
 Speaking and listening go on at the same time in two tasks. To leave the block, or to cancel the
 task that is in it, ends the call at once. What this module needs is grpcio and protobuf; numpy only
 where samples are given or asked for.
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     ]
 
 Encoding: TypeAlias = Literal["opus", "pcm", "pcm16", "mulaw", "alaw", "ogg"]
+Pace: TypeAlias = Literal["live", "fast"]
 
 SAMPLE_RATE_HZ = 24_000
 MAX_MESSAGE_MS = 120  # the most that the service takes at once
@@ -76,6 +80,7 @@ async def connect(
     encoding: Encoding = "opus",
     sample_rate_hz: int | None = None,
     settings: Settings | None = None,
+    pace: Pace = "live",
     answer_within_s: float = ANSWER_WITHIN_S,
 ) -> AsyncIterator[Talk]:
     """Opens a conversation with the gateway at `target` (host:port) and gives it once it is ready.
@@ -86,6 +91,10 @@ async def connect(
     reads). `sample_rate_hz` is 24,000 if not said, for PCM also 8,000, 16,000 or 48,000; for G.711
     it is 8,000.
 
+    `pace` is whose time the conversation keeps: "live" (a step every 80 ms; sound that is late is
+    made up, and sound that is early left out) or "fast" (the model's, as fast as it can; `send`
+    waits until there is room, so read the events at the same time).
+
     Raises:
         KaiwaError: the service cannot be reached, is full, or refuses the settings or the rate.
     """
@@ -95,7 +104,8 @@ async def connect(
             talk = Talk(call, target, encoding, sample_rate_hz or SAMPLE_RATE_HZ)
             try:
                 async with asyncio.timeout(answer_within_s):
-                    await talk._open(_config(encoding, sample_rate_hz, settings or Settings()))
+                    config = _config(encoding, sample_rate_hz, settings or Settings(), pace)
+                    await talk._open(config)
             except TimeoutError:
                 text = f"{target} did not answer within {answer_within_s:g} s"
                 raise KaiwaError("DEADLINE_EXCEEDED", "NO_ANSWER", text) from None
@@ -137,7 +147,7 @@ class Talk:
         """Sends the next piece of the user's sound: samples for "pcm", else a message's bytes.
 
         Samples are float32 [n] in [-1, 1], mono, of any length; bytes are at most 120 ms of sound.
-        The service hears in real time: it drops what comes faster.
+        In a live conversation the service hears in real time: it drops what comes faster.
 
         Raises:
             KaiwaError: the call has failed or ended.
@@ -145,11 +155,40 @@ class Talk:
                 are no mono floats.
             RuntimeError: `end` was called before.
         """
-        if self._half_closed:
-            raise RuntimeError("nothing can be sent after end()")
         for data in self._messages(sound):
             audio = dialogue_pb2.InputAudio(data=data)
-            await self._write(dialogue_pb2.ConverseRequest(audio=audio))
+            await self._ask(dialogue_pb2.ConverseRequest(audio=audio))
+
+    async def mute(self, muted: bool) -> None:
+        """Has the user heard as silence from here on, or no longer; a muted one need send nothing.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            RuntimeError: `end` was called before.
+        """
+        await self._ask(dialogue_pb2.ConverseRequest(mute=dialogue_pb2.Mute(muted=muted)))
+
+    async def hold(self, held: bool) -> None:
+        """Stops the conversation from here on, for 45 s at most, or lets it go on.
+
+        While it is held Moshi neither hears nor speaks, and nothing need be sent.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            RuntimeError: `end` was called before.
+        """
+        await self._ask(dialogue_pb2.ConverseRequest(hold=dialogue_pb2.Hold(held=held)))
+
+    async def flush(self) -> None:
+        """Leaves out what is not yet on its way of Moshi's voice: to interrupt it.
+
+        The event `Flushed` answers; what is played after it was spoken after it.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            RuntimeError: `end` was called before.
+        """
+        await self._ask(dialogue_pb2.ConverseRequest(flush=dialogue_pb2.Flush()))
 
     async def end(self) -> None:
         """Says that nothing more will be said; what is owed and the summary still arrive."""
@@ -191,6 +230,11 @@ class Talk:
             raise TypeError(text)
         for start in range(0, len(sound), self._max_message_samples):
             yield sound[start : start + self._max_message_samples].astype("<f4").tobytes()
+
+    async def _ask(self, request: dialogue_pb2.ConverseRequest) -> None:
+        if self._half_closed:
+            raise RuntimeError("nothing can be sent after end()")
+        await self._write(request)
 
     async def _write(self, request: dialogue_pb2.ConverseRequest) -> None:
         try:
@@ -237,7 +281,7 @@ _ENCODINGS: Final = {
 
 
 def _config(
-    encoding: Encoding, sample_rate_hz: int | None, settings: Settings
+    encoding: Encoding, sample_rate_hz: int | None, settings: Settings, pace: Pace
 ) -> dialogue_pb2.ConverseConfig:
     audio_format = dialogue_pb2.AudioFormat(
         encoding=_ENCODINGS[encoding], sample_rate_hz=sample_rate_hz or 0
@@ -252,4 +296,5 @@ def _config(
             audio_top_k=settings.audio_top_k,
             seed=settings.seed,
         ),
+        pace=dialogue_pb2.PACE_LIVE if pace == "live" else dialogue_pb2.PACE_FAST,
     )

@@ -86,6 +86,80 @@ class FramesDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class FramesConcealed:
+    """The user's sound was not there when it was due: frames were made up."""
+
+    step: int
+    """The step that heard the last of them."""
+    frames: int
+    """Frames made up this time."""
+    total_frames: int
+    """Frames made up since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceDropped:
+    """More than 400 ms of Moshi's voice waited to be read: the oldest frames were left out."""
+
+    step: int
+    """The step of the first of them."""
+    frames: int
+    """Frames left out this time."""
+    total_frames: int
+    """Frames left out since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """The answer to `Talk.flush`: the voice after this is new."""
+
+    step: int
+    """The step before which it happened."""
+    frames: int
+    """Frames of Moshi's voice that were left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """The conversation is more than 240 ms late, or less than 80 ms again."""
+
+    step: int
+    """The step that was so late."""
+    lag_ms: float
+    """How long after its time the newest frame of Moshi's voice left."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingStarted:
+    """Moshi's voice can be heard from this step's frame on."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingStopped:
+    """Moshi's voice can no longer be heard from this step's frame on; told 400 ms later."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReport:
+    """What the first second of the user's sound was like: a wrong format shows here."""
+
+    step: int
+    """The step before which it was complete."""
+    rate_hz: int
+    """Samples in a second of the service's time: about 24,000; 0 if it came too fast to tell."""
+    rms_dbfs: float
+    """Level in dB of full scale: about -20 for near speech, -120 for silence."""
+    silence_share: float
+    """Share of it that is silence, from 0 to 1."""
+    clipped_share: float
+    """Share of its samples that are at full scale, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContextRolled:
     """The conversation is longer than the model's context: its beginning is forgotten."""
 
@@ -109,9 +183,9 @@ class Summary:
     """How the conversation went: the last event of one that ended normally."""
 
     frames_in: int
-    """Frames of the user's sound that were heard."""
+    """Frames that were heard from the user, the concealed ones included."""
     frames_out: int
-    """Frames of Moshi's voice that were sent."""
+    """Frames that Moshi spoke."""
     frames_dropped: int
     """Frames of the user's sound that were left out."""
     frames_late: int
@@ -122,9 +196,27 @@ class Summary:
     """The same: 99th percentile."""
     seed: int
     """The seed that was in force."""
+    frames_concealed: int = 0
+    """Frames of the user's sound that were not there when they were due, and made up."""
+    voice_frames_dropped: int = 0
+    """Frames of Moshi's voice that were left out unread."""
 
 
-Event: TypeAlias = Audio | Text | FramesDropped | ContextRolled | GoingAway | Summary
+Event: TypeAlias = (
+    Audio
+    | Text
+    | FramesDropped
+    | FramesConcealed
+    | VoiceDropped
+    | Flushed
+    | Lag
+    | SpeakingStarted
+    | SpeakingStopped
+    | AudioReport
+    | ContextRolled
+    | GoingAway
+    | Summary
+)
 
 
 def read_ready(message: dialogue_pb2.Ready) -> Ready:
@@ -162,12 +254,38 @@ def _read_notice(event: dialogue_pb2.Event) -> Event | None:
         case "frames_dropped":
             dropped = event.frames_dropped
             return FramesDropped(event.step, dropped.frames, dropped.total_frames)
+        case "frames_concealed":
+            concealed = event.frames_concealed
+            return FramesConcealed(event.step, concealed.frames, concealed.total_frames)
+        case "voice_dropped":
+            unread = event.voice_dropped
+            return VoiceDropped(event.step, unread.frames, unread.total_frames)
+        case "flushed":
+            return Flushed(event.step, event.flushed.frames)
+        case "lag":
+            return Lag(event.step, event.lag.lag_ms)
+        case "speaking_started":
+            return SpeakingStarted(event.step)
+        case "speaking_stopped":
+            return SpeakingStopped(event.step)
+        case "audio_report":
+            return _read_report(event.step, event.audio_report)
         case "context_rolled":
             return ContextRolled(event.step, event.context_rolled.context_steps)
         case "going_away":
             return GoingAway(event.step, event.going_away.grace_ms)
         case _:
             return None
+
+
+def _read_report(step: int, report: dialogue_pb2.AudioReport) -> AudioReport:
+    return AudioReport(
+        step=step,
+        rate_hz=report.rate_hz,
+        rms_dbfs=report.rms_dbfs,
+        silence_share=report.silence_share,
+        clipped_share=report.clipped_share,
+    )
 
 
 def _read_summary(message: dialogue_pb2.Summary) -> Summary:
@@ -179,4 +297,6 @@ def _read_summary(message: dialogue_pb2.Summary) -> Summary:
         turnaround_p50_ms=message.turnaround_p50_ms,
         turnaround_p99_ms=message.turnaround_p99_ms,
         seed=message.seed,
+        frames_concealed=message.frames_concealed,
+        voice_frames_dropped=message.voice_frames_dropped,
     )

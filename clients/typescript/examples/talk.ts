@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
-import { AudioEncoding, DialogueServiceClient } from "kaiwa/v1/dialogue";
+import { AudioEncoding, DialogueServiceClient, Pace } from "kaiwa/v1/dialogue";
 import type { ConverseRequest, ConverseResponse } from "kaiwa/v1/dialogue";
 
 type Call = ClientDuplexStream<ConverseRequest, ConverseResponse>;
@@ -51,7 +51,8 @@ function writeWav(path: string, samples: Buffer): void {
 /** Sends one frame each 80 ms, then silence for as long as an answer may take. */
 async function speak(call: Call, samples: Buffer): Promise<void> {
   const format = { encoding: AudioEncoding.PCM_S16LE, sampleRateHz: SAMPLE_RATE_HZ };
-  call.write({ request: { $case: "config", value: { inputFormat: format, outputFormat: format } } });
+  const config = { inputFormat: format, outputFormat: format, pace: Pace.LIVE };
+  call.write({ request: { $case: "config", value: config } });
   const silence = Buffer.alloc((ROOM_TO_ANSWER_MS / FRAME_MS) * FRAME_BYTES);
   const sound = Buffer.concat([samples, silence]);
   const start = performance.now();

@@ -1,23 +1,29 @@
 """One conversation: a client's sound to the session, to the codec call, and back as outputs."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 
 from kaiwa_server.errors import KaiwaError
 from kaiwa_server.gateway.codec_link import CodecLink
-from kaiwa_server.gateway.formats import Samples
+from kaiwa_server.gateway.inputs import Flush, Hold, Input, Mute
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.outbox import Outbox
 from kaiwa_server.gateway.outputs import GoingAway
+from kaiwa_server.gateway.pace import Pace
 from kaiwa_server.gateway.session import Session
+
+# Who wakes this late has slept through what the client sent meanwhile: it is read first.
+OVERSLEPT_S = 0.005
 
 
 class Conversation:
     """A client, its session and its codec call, joined.
 
     Three things go on beside each other: hearing (the client's sound into the session), sending
-    (frames to the codec, as far as the window allows) and receiving (steps, as outputs). None of
-    them waits for the client to read: what it has not taken waits in the outbox, which has a bound.
+    (frames to the codec, when the session says so) and receiving (steps, as outputs). In a live
+    conversation none of them waits for the client to read: what it has not taken waits in the
+    outbox, which has a bound. In a fast one receiving waits for it, so sending does, and hearing.
     """
 
     def __init__(
@@ -26,6 +32,7 @@ class Conversation:
         link: CodecLink,
         outbox: Outbox,
         metrics: GatewayMetrics,
+        pace: Pace,
         draining: asyncio.Event,
         grace_ms: int,
     ) -> None:
@@ -36,6 +43,7 @@ class Conversation:
             link: its codec call, which has been accepted.
             outbox: where the outputs are put.
             metrics: what counts its frames.
+            pace: whose time it keeps.
             draining: set when the gateway is about to stop; the client is told.
             grace_ms: how long it may then go on.
         """
@@ -43,53 +51,85 @@ class Conversation:
         self._link = link
         self._outbox = outbox
         self._metrics = metrics
+        self._pace = pace
         self._draining = draining
         self._grace_ms = grace_ms
         self._something_to_send = asyncio.Event()
+        self._sent = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
 
-    async def run(self, sounds: AsyncIterator[Samples]) -> None:
-        """Returns when `sounds` has ended and all of it is answered, the summary last.
+    async def run(self, inputs: AsyncIterator[Input]) -> None:
+        """Returns when `inputs` has ended and all of it is answered, the summary last.
 
         Raises:
-            SlowConsumer: the client leaves too much unread.
-            KaiwaError: what `sounds` raises, or what ended the codec call.
+            SlowConsumer: the client reads nothing for too long.
+            HoldTooLong: the client leaves it on hold.
+            KaiwaError: what `inputs` raises, or what ended the codec call.
         """
         try:
             async with asyncio.TaskGroup() as group:
-                others = (self._hear(sounds), self._send(), self._announce_drain())
+                others = (self._hear(inputs), self._send(), self._announce_drain())
                 tasks = [group.create_task(other) for other in others]
                 await self._receive()
                 for task in tasks:
                     task.cancel()
         except ExceptionGroup as errors:
             raise _first_of_ours(errors) from errors
+        finally:
+            self._metrics.voice_frames_dropped.inc(self._outbox.frames_dropped)
 
-    async def _hear(self, sounds: AsyncIterator[Samples]) -> None:
-        async for samples in sounds:
-            self._session.hear(samples, self._clock())
+    async def _hear(self, inputs: AsyncIterator[Input]) -> None:
+        async for said in inputs:
+            self._take_in(said, self._clock())
             self._something_to_send.set()
+            while self._session.full:
+                self._sent.clear()
+                await self._sent.wait()
         self._session.finish(self._clock())
         self._something_to_send.set()
 
+    def _take_in(self, said: Input, now_s: float) -> None:
+        match said:
+            case Mute(muted):
+                self._session.mute(muted)
+            case Hold(held):
+                self._session.hold(held, now_s)
+            case Flush():
+                self._outbox.flush(self._session.journal.steps, now_s)
+            case samples:
+                self._session.hear(samples, now_s)
+
     async def _send(self) -> None:
         while not self._session.all_sent:
-            await self._something_to_send.wait()
-            self._something_to_send.clear()
-            while frame := self._session.next_frame():
+            await self._until_something_to_send()
+            while frame := self._session.next_frame(self._clock()):
                 self._metrics.frames_in.inc()
                 await self._link.send(frame)
+                self._sent.set()
         await self._link.half_close()
+
+    async def _until_something_to_send(self) -> None:
+        next_s = self._session.next_frame_s
+        try:
+            async with asyncio.timeout_at(None if next_s == math.inf else next_s):
+                await self._something_to_send.wait()
+        except TimeoutError:
+            if self._clock() > next_s + OVERSLEPT_S:
+                await asyncio.sleep(OVERSLEPT_S)
+        self._something_to_send.clear()
 
     async def _receive(self) -> None:
         async for step in self._link.steps():
+            if self._pace is Pace.FAST:
+                await self._outbox.room()
             now_s = self._clock()
             outputs, turnaround_ms = self._session.on_step(step, now_s)
             self._metrics.on_step(outputs, turnaround_ms)
             for output in outputs:
                 self._outbox.put(output, now_s)
             self._something_to_send.set()
-        self._outbox.put(self._session.summary(), self._clock())
+        summary = self._session.summary(self._outbox.frames_dropped)
+        self._outbox.put(summary, self._clock())
 
     async def _announce_drain(self) -> None:
         await self._draining.wait()

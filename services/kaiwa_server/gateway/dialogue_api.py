@@ -7,25 +7,21 @@ from typing import Final
 from kaiwa.v1 import dialogue_pb2
 
 from kaiwa_server.audio import FRAME_MS, PcmFrame
-from kaiwa_server.errors import BadFrame, ConfigMissing, ConfigRepeated, UnsupportedAudio
+from kaiwa_server.errors import ConfigMissing, UnsupportedAudio
 from kaiwa_server.gateway.codec_link import CodecLink, CodecService
+from kaiwa_server.gateway.event_api import event_message
 from kaiwa_server.gateway.formats import (
     Coding,
-    Samples,
+    ConcealingDecoder,
     SoundDecoder,
     SoundEncoder,
     decoder_of,
     encoder_of,
 )
 from kaiwa_server.gateway.host import Host
-from kaiwa_server.gateway.outputs import (
-    ContextRolled,
-    FramesDropped,
-    GoingAway,
-    Output,
-    Ready,
-    Summary,
-)
+from kaiwa_server.gateway.inputs import Input
+from kaiwa_server.gateway.outputs import Output, Ready, Summary
+from kaiwa_server.gateway.request_api import input_of, pace_of
 from kaiwa_server.journal import TextPiece
 from kaiwa_server.serving.calls import first_message
 
@@ -75,9 +71,11 @@ class Dialogue:
         config = request.config
         decoder = decoder_of(*_format(config.input_format))
         encoder = encoder_of(*_format(config.output_format))
+        guess = decoder.conceal if isinstance(decoder, ConcealingDecoder) else None
         link = CodecLink(self._codec, config.settings)
-        sounds = _sounds(requests, decoder)
-        async with aclosing(self._host.converse(call, link, sounds)) as outputs:
+        inputs = _inputs(requests, decoder)
+        conversation = self._host.converse(call, link, inputs, pace_of(config), guess)
+        async with aclosing(conversation) as outputs:
             async for output in outputs:
                 yield _response(output, encoder)
 
@@ -92,16 +90,9 @@ def _format(message: dialogue_pb2.AudioFormat) -> tuple[Coding, int]:
     return coding, message.sample_rate_hz
 
 
-async def _sounds(
-    requests: AsyncIterator[Request], decoder: SoundDecoder
-) -> AsyncIterator[Samples]:
+async def _inputs(requests: AsyncIterator[Request], decoder: SoundDecoder) -> AsyncIterator[Input]:
     async for request in requests:
-        match request.WhichOneof("request"):
-            case "config":
-                raise ConfigRepeated("a second `config`: settings hold for the whole call")
-            case None:
-                raise BadFrame("a message without sound: send `audio`")
-        yield decoder.decode(request.audio.data)
+        yield input_of(request, decoder)
 
 
 def _response(output: Output, encoder: SoundEncoder) -> Response:
@@ -119,20 +110,7 @@ def _response(output: Output, encoder: SoundEncoder) -> Response:
         case Summary():
             return Response(summary=_summary(output))
         case _:
-            return Response(event=_event(output))
-
-
-def _event(event: FramesDropped | ContextRolled | GoingAway) -> dialogue_pb2.Event:
-    message = dialogue_pb2.Event(step=event.step)
-    match event:
-        case FramesDropped(_, frames, total_frames):
-            message.frames_dropped.frames = frames
-            message.frames_dropped.total_frames = total_frames
-        case ContextRolled(_, context_steps):
-            message.context_rolled.context_steps = context_steps
-        case GoingAway(_, grace_ms):
-            message.going_away.grace_ms = grace_ms
-    return message
+            return Response(event=event_message(output))
 
 
 def _ready(ready: Ready) -> dialogue_pb2.Ready:
@@ -154,4 +132,6 @@ def _summary(summary: Summary) -> dialogue_pb2.Summary:
         turnaround_p50_ms=summary.turnaround_p50_ms,
         turnaround_p99_ms=summary.turnaround_p99_ms,
         seed=summary.seed,
+        frames_concealed=summary.frames_concealed,
+        voice_frames_dropped=summary.voice_frames_dropped,
     )

@@ -2,7 +2,7 @@
 
 import secrets
 from enum import Enum
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 from kaiwa import g711
@@ -53,6 +53,14 @@ class SoundDecoder(Protocol):
 
     def decode(self, data: bytes) -> Samples:
         """Gives the samples of one message: float32 [n] in [-1, 1], mono, 24 kHz."""
+
+
+@runtime_checkable
+class ConcealingDecoder(SoundDecoder, Protocol):
+    """A decoder that knows how lost sound would have gone on."""
+
+    def conceal(self, samples: int) -> Samples:
+        """Gives a guess at so many samples, a multiple of 2.5 ms up to 120 ms: float32 [n]."""
 
 
 class SoundEncoder(Protocol):
@@ -142,6 +150,10 @@ class OpusPacketDecoder:
         except OpusError as error:
             raise BadOpus(str(error)) from error
 
+    def conceal(self, samples: int) -> Samples:
+        """Gives libopus's guess at so many samples of a lost packet."""
+        return self._opus.conceal(samples)
+
 
 class OggOpusDecoder:
     """Decodes the bytes of one continuous Ogg-Opus stream, in messages of any size."""
@@ -172,6 +184,10 @@ class OggOpusDecoder:
                     "a message holds at most 2 s of sound: send it as it is recorded"
                 )
         return np.concatenate(sound)
+
+    def conceal(self, samples: int) -> Samples:
+        """Gives libopus's guess at so many samples of a lost packet."""
+        return self._packets.conceal(samples)
 
 
 class OggOpusEncoder:

@@ -8,12 +8,14 @@ from contextlib import ExitStack, contextmanager
 
 from kaiwa_server.errors import KaiwaError
 from kaiwa_server.gateway.codec_link import Accepted, CodecLink
+from kaiwa_server.gateway.concealment import Guess
 from kaiwa_server.gateway.config import GatewayConfig
 from kaiwa_server.gateway.conversation import Conversation
-from kaiwa_server.gateway.formats import Samples
+from kaiwa_server.gateway.inputs import Input
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.outbox import Outbox
 from kaiwa_server.gateway.outputs import Output, Ready
+from kaiwa_server.gateway.pace import Pace
 from kaiwa_server.gateway.seats import Seats
 from kaiwa_server.gateway.session import Session
 from kaiwa_server.serving.silence import unless_silent
@@ -40,21 +42,29 @@ class Host:
         metrics.watch(self.seats)
 
     async def converse(
-        self, call: str, link: CodecLink, sounds: AsyncIterator[Samples]
+        self,
+        call: str,
+        link: CodecLink,
+        inputs: AsyncIterator[Input],
+        pace: Pace = Pace.LIVE,
+        guess: Guess | None = None,
     ) -> AsyncGenerator[Output, None]:
         """Holds one conversation: gives what the client is to be told, from `Ready` to `Summary`.
 
         Args:
             call: what the client called, for the metrics.
             link: its codec call, not yet open.
-            sounds: what the client says; its end is the end of the user's side.
+            inputs: what the client says; its end is the end of the user's side.
+            pace: whose time it keeps.
+            guess: what conceals the user's lost sound, where the format can.
 
         Raises:
             ServiceFull: here, in the codec service or in the LM service.
             CodecDown: the codec service is gone or frozen.
             ClientSilent: the client sends nothing.
+            HoldTooLong: the client leaves it on hold.
             SlowConsumer: the client reads nothing.
-            KaiwaError: what `sounds` raises, or what the codec service ended the call with.
+            KaiwaError: what `inputs` raises, or what the codec service ended the call with.
         """
         session_id = secrets.token_hex(8)
         with ExitStack() as held:
@@ -70,8 +80,9 @@ class Host:
                 accepted.context_steps,
             )
             outbox = Outbox(self._config.unread_s)
-            conversation = self._conversation(link, accepted, outbox)
-            heard = unless_silent(sounds, self._config.silence_s)
+            session = _session(accepted, pace, guess)
+            conversation = self._conversation(session, link, outbox, pace)
+            heard = unless_silent(inputs, self._config.silence_s, lambda: session.may_be_silent)
 
             async def run() -> None:
                 # Whoever reads nothing is not waited for: what is held is free when this ends.
@@ -87,12 +98,15 @@ class Host:
                 running.cancel()
                 await asyncio.wait((running,))
 
-    def _conversation(self, link: CodecLink, accepted: Accepted, outbox: Outbox) -> Conversation:
+    def _conversation(
+        self, session: Session, link: CodecLink, outbox: Outbox, pace: Pace
+    ) -> Conversation:
         return Conversation(
-            Session(accepted.context_steps, accepted.keep_first_frame, accepted.seed),
+            session,
             link,
             outbox,
             self._metrics,
+            pace,
             self._draining,
             int((self._config.lame_duck_s + self._config.drain_s) * 1000),
         )
@@ -113,3 +127,7 @@ class Host:
         finally:
             self._metrics.on_end(call, result)
             log.info("session %s ended: %s", session_id, result)
+
+
+def _session(accepted: Accepted, pace: Pace, guess: Guess | None) -> Session:
+    return Session(accepted.context_steps, accepted.keep_first_frame, accepted.seed, pace, guess)

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from kaiwa_server.audio import PcmFrame
 from kaiwa_server.errors import BadOgg, BadOpus
-from kaiwa_server.gateway.outputs import FramesDropped, Output
+from kaiwa_server.gateway.outputs import FramesConcealed, FramesDropped, Output
 from kaiwa_server.gateway.seats import Seats
 from kaiwa_server.gateway.session import LATE_MS
 from kaiwa_server.serving.admissions import Admissions
@@ -38,6 +38,12 @@ class GatewayMetrics:
         self.frames_in = counter("kaiwa_frames_in", "User frames sent to the codec service.")
         self._frames_out = counter("kaiwa_frames_out", "Frames of Moshi's voice to clients.")
         self._frames_dropped = counter("kaiwa_frames_dropped", "User frames that were left out.")
+        self._frames_concealed = counter(
+            "kaiwa_frames_concealed", "User frames that were not there in time, and made up."
+        )
+        self.voice_frames_dropped = counter(
+            "kaiwa_voice_frames_dropped", "Frames of Moshi's voice that were left out unread."
+        )
         self._frames_late = counter(
             "kaiwa_frames_late",
             "Frames of Moshi's voice that left over 80 ms after the frame they wait for.",
@@ -62,6 +68,8 @@ class GatewayMetrics:
                     self._frames_late.inc(turnaround_ms > LATE_MS)
             elif isinstance(output, FramesDropped):
                 self._frames_dropped.inc(output.frames)
+            elif isinstance(output, FramesConcealed):
+                self._frames_concealed.inc(output.frames)
 
     def on_end(self, call: str, result: str) -> None:
         """Counts how a conversation ended."""

@@ -30,6 +30,65 @@ class FramesDropped:
 
 
 @dataclass(frozen=True, slots=True)
+class FramesConcealed:
+    """User frames were not there when they were due, and made up, before this step."""
+
+    step: int
+    frames: int
+    total_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceDropped:
+    """The oldest unread frames of Moshi's voice were left out, the first of them of this step."""
+
+    step: int
+    frames: int
+    total_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """What waited of Moshi's voice was left out, as the client asked."""
+
+    step: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """The conversation is no longer in time, or in time again."""
+
+    step: int
+    lag_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingStarted:
+    """Moshi's voice can be heard from this step's frame on."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingStopped:
+    """Moshi's voice can no longer be heard from this step's frame on."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReport:
+    """What the first second of the user's sound was like; see the contract's `AudioReport`."""
+
+    step: int
+    rate_hz: int
+    rms_dbfs: float
+    silence_share: float
+    clipped_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class ContextRolled:
     """From this step on the model forgets the conversation's beginning."""
 
@@ -56,6 +115,21 @@ class Summary:
     turnaround_p50_ms: float
     turnaround_p99_ms: float
     seed: int
+    frames_concealed: int
+    voice_frames_dropped: int
 
 
-Output = Ready | PcmFrame | TextPiece | FramesDropped | ContextRolled | GoingAway | Summary
+# What the contract calls an event.
+Notice = (
+    FramesDropped
+    | FramesConcealed
+    | VoiceDropped
+    | Flushed
+    | Lag
+    | SpeakingStarted
+    | SpeakingStopped
+    | AudioReport
+    | ContextRolled
+    | GoingAway
+)
+Output = Ready | PcmFrame | TextPiece | Notice | Summary

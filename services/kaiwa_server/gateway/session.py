@@ -3,22 +3,40 @@
 Time comes in as an argument, in seconds of any clock that only goes forward.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kaiwa_server.audio import FRAME_MS, FRAME_SAMPLES, PcmFrame
-from kaiwa_server.gateway.outputs import ContextRolled, FramesDropped, Output, Summary
+from kaiwa_server.errors import HoldTooLong
+from kaiwa_server.gateway.concealment import Concealment, Guess
+from kaiwa_server.gateway.fast_input import FastInput
+from kaiwa_server.gateway.first_second import FirstSecond
+from kaiwa_server.gateway.lag import LagWatch
+from kaiwa_server.gateway.live_input import LiveInput
+from kaiwa_server.gateway.losses import Losses
+from kaiwa_server.gateway.outputs import (
+    ContextRolled,
+    FramesConcealed,
+    FramesDropped,
+    Lag,
+    Notice,
+    Output,
+    Summary,
+)
+from kaiwa_server.gateway.pace import Pace
+from kaiwa_server.gateway.speech import SpeechActivity
 from kaiwa_server.gateway.turnaround import Turnaround
+from kaiwa_server.gateway.user_sound import HeardFrame, Samples, UserSound
 from kaiwa_server.journal import Journal, StepRecord, TextPiece
 
-# 240 ms of complete frames may wait; a client that is further ahead loses the oldest of them.
-MAX_WAITING_FRAMES = 3
 # Enough to hide the way to the codec and back; more would only move the waiting there.
 WINDOW_FRAMES = 3
 LATE_MS = FRAME_MS
+# The services behind end a call that nothing comes to for 60 s.
+MAX_HOLD_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +48,6 @@ class CodecStep:
     text: TextPiece | None
 
 
-@dataclass(frozen=True, slots=True)
-class _CompleteFrame:
-    samples: NDArray[np.float32]
-    complete_s: float
-
-
 class Session:
     """The frames, the journal and the figures of one conversation.
 
@@ -44,68 +56,132 @@ class Session:
         keep_first_frame: whether step 0 runs before the user's first frame, which is then heard in
             step 1; otherwise the first frame sets off step 0.
         seed: the seed in force, for the summary.
+        pace: whose time it keeps.
+        guess: what conceals the user's lost sound, where the format can.
     """
 
-    def __init__(self, context_steps: int, keep_first_frame: bool, seed: int) -> None:
+    def __init__(
+        self,
+        context_steps: int,
+        keep_first_frame: bool,
+        seed: int,
+        pace: Pace,
+        guess: Guess | None = None,
+    ) -> None:
         self._seed = seed
         self._context_steps = context_steps
         self._steps_before_input = 1 if keep_first_frame else 0
-        self._partial = np.empty(0, np.float32)
-        self._waiting: deque[_CompleteFrame] = deque()
-        self._unanswered_since: deque[float] = deque()
-        self._finished = False
-        self._drops_untold: list[FramesDropped] = []
+        self._pace = pace
+        self._user: UserSound = LiveInput() if pace is Pace.LIVE else FastInput()
+        self._concealment = Concealment(guess)
+        self._unanswered: deque[HeardFrame] = deque()
+        self._muted = False
+        self._hold_ends_s = math.inf
+        self._first_second = FirstSecond()
+        self._lag = LagWatch()
+        self._voice = SpeechActivity()
+        self._dropped = Losses(FramesDropped)
+        self._concealed = Losses(FramesConcealed)
+        self._untold: list[Notice] = []
         self._turnaround = Turnaround()
         self.journal = Journal(context_steps)
         self.frames_in = 0
         self.frames_out = 0
-        self.frames_dropped = 0
         self.frames_late = 0
 
-    def hear(self, samples: NDArray[np.float32], now_s: float) -> None:
+    def hear(self, samples: Samples, now_s: float) -> None:
         """Takes sound of any length: float32 [n], mono, 24 kHz.
 
-        Only the newest 240 ms of it can wait: what is older is left out and counted.
+        A live session leaves out what is too late or too early, and counts it.
         """
-        sound = np.concatenate([self._partial, samples])
-        complete = len(sound) // FRAME_SAMPLES * FRAME_SAMPLES
-        for frame in sound[:complete].reshape(-1, FRAME_SAMPLES):
-            self._waiting.append(_CompleteFrame(frame, now_s))
-        self._partial = sound[complete:]
-        while len(self._waiting) > MAX_WAITING_FRAMES:
-            self._waiting.popleft()
-            self._note_drop()
+        if self._held:
+            return
+        report = self._first_second.hear(samples, now_s, self._next_step)
+        if report is not None:
+            self._untold.append(report)
+        dropped = self._user.hear(samples, now_s)
+        if dropped:
+            self._dropped.add(self._next_step, dropped)
 
-    def _note_drop(self) -> None:
-        self.frames_dropped += 1
-        step = self.frames_in + self._steps_before_input  # what hears the frame that is next now
-        frames = 1
-        if self._drops_untold and self._drops_untold[-1].step == step:
-            frames += self._drops_untold.pop().frames
-        self._drops_untold.append(FramesDropped(step, frames, self.frames_dropped))
+    @property
+    def _next_step(self) -> int:
+        """The step that hears the frame which is next now."""
+        return self.frames_in + self._steps_before_input
+
+    def mute(self, muted: bool) -> None:
+        """Makes silence of what the user says from here on, or no longer."""
+        self._muted = muted
+
+    def hold(self, held: bool, now_s: float) -> None:
+        """Stops the conversation, which forgets what was not yet heard, or lets it go on."""
+        if held and not self._held:
+            self._hold_ends_s = now_s + MAX_HOLD_S
+            self._user.clear()
+        elif not held:
+            self._hold_ends_s = math.inf
+
+    @property
+    def _held(self) -> bool:
+        return self._hold_ends_s < math.inf
+
+    @property
+    def may_be_silent(self) -> bool:
+        """Whether nothing need come from the client: it is muted or held."""
+        return self._muted or self._held
 
     def finish(self, now_s: float) -> None:
-        """Ends the user's side: silence fills the last frame, so that nothing said is lost."""
-        self._finished = True
-        if len(self._partial):
-            missing = FRAME_SAMPLES - len(self._partial)
-            samples = np.concatenate([self._partial, np.zeros(missing, np.float32)])
-            self._waiting.append(_CompleteFrame(samples, now_s))
-            self._partial = np.empty(0, np.float32)
+        """Ends the user's side, whose last frame silence fills: nothing said is lost."""
+        self._hold_ends_s = math.inf
+        self._user.finish(now_s)
 
-    def next_frame(self) -> PcmFrame | None:
-        """Gives the next frame for the codec; None if none waits or the window is full."""
-        if not self._waiting or len(self._unanswered_since) >= WINDOW_FRAMES:
+    def next_frame(self, now_s: float) -> PcmFrame | None:
+        """Gives the next frame for the codec; None if it is not time for one, or the window full.
+
+        Raises:
+            HoldTooLong: the client has held for 45 s.
+        """
+        if now_s >= self._hold_ends_s:
+            raise HoldTooLong(
+                f"the conversation was held for {MAX_HOLD_S:g} s: let it go on sooner, or end it"
+            )
+        if self._held or self._window_is_full:
             return None
-        frame = self._waiting.popleft()
-        self._unanswered_since.append(frame.complete_s)
+        heard = self._user.take(now_s)
+        if heard is None:
+            return None
+        samples = self._samples_of(heard)
+        self._unanswered.append(heard)
         self.frames_in += 1
-        return PcmFrame(self.frames_in - 1, frame.samples)
+        return PcmFrame(self.frames_in - 1, samples)
+
+    def _samples_of(self, heard: HeardFrame) -> Samples:
+        if self._muted:
+            return self._concealment.pass_on(np.zeros(FRAME_SAMPLES, np.float32))
+        if heard.samples is not None:
+            return self._concealment.pass_on(heard.samples)
+        self._concealed.add(self._next_step)
+        return self._concealment.fill()
+
+    @property
+    def _window_is_full(self) -> bool:
+        return len(self._unanswered) >= WINDOW_FRAMES
+
+    @property
+    def next_frame_s(self) -> float:
+        """When to ask for a frame again if nothing happens before; infinity for never."""
+        if self._held:
+            return self._hold_ends_s
+        return math.inf if self._window_is_full else self._user.next_s
+
+    @property
+    def full(self) -> bool:
+        """Whether the client should not be read for now."""
+        return self._user.full
 
     @property
     def all_sent(self) -> bool:
         """Whether the user has finished and `next_frame` has given everything."""
-        return self._finished and not self._waiting
+        return self._user.all_taken
 
     def on_step(self, step: CodecStep, now_s: float) -> tuple[list[Output], float | None]:
         """Takes what a step did.
@@ -119,36 +195,48 @@ class Session:
         """
         number = step.record.step
         self.journal.append(step.record)
-        outputs: list[Output] = [*self._drops_untold]
-        self._drops_untold.clear()
+        outputs: list[Output] = [*self._dropped.told(), *self._concealed.told(), *self._untold]
+        self._untold.clear()
         if number == self._context_steps:
             outputs.append(ContextRolled(number, self._context_steps))
         if step.text is not None:
             outputs.append(step.text)
-        turnaround_ms = self._answered(number, now_s)
+        answered = self._answered(number)
+        if answered is not None and (lag := self._lag_of(answered, number, now_s)):
+            outputs.append(lag)
+        turnaround_ms = None if answered is None else (now_s - answered.complete_s) * 1000
         if step.moshi_frame is not None:
             self.frames_out += 1
+            if change := self._voice.hear(step.moshi_frame.samples, number):
+                outputs.append(change)
             outputs.append(step.moshi_frame)
             if turnaround_ms is not None:
                 self._turnaround.add(turnaround_ms)
                 self.frames_late += turnaround_ms > LATE_MS
         return outputs, turnaround_ms
 
-    def _answered(self, step: int, now_s: float) -> float | None:
+    def _answered(self, step: int) -> HeardFrame | None:
         if step < self._steps_before_input:
             return None
-        if not self._unanswered_since:
+        if not self._unanswered:
             raise ValueError(f"step {step} answers a frame that was not sent")
-        return (now_s - self._unanswered_since.popleft()) * 1000
+        return self._unanswered.popleft()
 
-    def summary(self) -> Summary:
-        """Says how the conversation went."""
+    def _lag_of(self, answered: HeardFrame, step: int, now_s: float) -> Lag | None:
+        if self._pace is Pace.FAST:  # which is never late: it has no time of its own
+            return None
+        return self._lag.see(step, (now_s - min(answered.complete_s, answered.due_s)) * 1000)
+
+    def summary(self, voice_frames_dropped: int) -> Summary:
+        """Says how the conversation went; so many frames of Moshi's voice were left out unread."""
         return Summary(
             frames_in=self.frames_in,
             frames_out=self.frames_out,
-            frames_dropped=self.frames_dropped,
+            frames_dropped=self._dropped.frames,
             frames_late=self.frames_late,
             turnaround_p50_ms=self._turnaround.percentile(50),
             turnaround_p99_ms=self._turnaround.percentile(99),
             seed=self._seed,
+            frames_concealed=self._concealed.frames,
+            voice_frames_dropped=voice_frames_dropped,
         )

@@ -49,9 +49,9 @@ class Socket:
             SlowConsumer: the client does not read.
             ConnectionResetError: it has gone.
         """
-        # The outbox gives up on such a client too, and frees its slots; this ends the waiting here.
+        # The outbox gives up on such a client first, and frees its slots; this ends the wait here.
         try:
-            async with asyncio.timeout(self._unread_s):
+            async with asyncio.timeout(self._unread_s + CLOSE_S):
                 await self._write(message)
         except TimeoutError:
             raise SlowConsumer(

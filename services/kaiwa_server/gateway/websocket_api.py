@@ -49,9 +49,10 @@ class WebSocketApi:
 
     async def _converse(self, socket: Socket, query: Mapping[str, str]) -> None:
         link = CodecLink(self._codec, settings_message(query))
-        encoder = OggOpusEncoder(secrets.randbits(32))
-        sounds = _sounds(socket.messages)
-        async with aclosing(self._host.converse("/api/chat", link, sounds)) as outputs:
+        encoder, decoder = OggOpusEncoder(secrets.randbits(32)), OggOpusDecoder()
+        sounds = _sounds(socket.messages, decoder)
+        conversation = self._host.converse("/api/chat", link, sounds, guess=decoder.conceal)
+        async with aclosing(conversation) as outputs:
             async for output in outputs:
                 message = _message(output, encoder)
                 if message:
@@ -71,8 +72,7 @@ def settings_message(query: Mapping[str, str]) -> SessionSettings:
         raise BadSettings(f"a setting is far outside its limits: {error}") from None
 
 
-async def _sounds(socket: web.WebSocketResponse) -> AsyncIterator[Samples]:
-    decoder = OggOpusDecoder()
+async def _sounds(socket: web.WebSocketResponse, decoder: OggOpusDecoder) -> AsyncIterator[Samples]:
     async for message in socket:
         if message.type is WSMsgType.TEXT:
             raise BadRequest("a text message: the messages of this protocol are binary")

@@ -1,7 +1,7 @@
 """A caller that is there for HTTP/2 and says nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from kaiwa_server.errors import ClientSilent
@@ -9,15 +9,22 @@ from kaiwa_server.errors import ClientSilent
 T = TypeVar("T")
 
 
-async def unless_silent(requests: AsyncIterator[T], silence_s: float) -> AsyncIterator[T]:
+async def unless_silent(
+    requests: AsyncIterator[T], silence_s: float, excused: Callable[[], bool] = lambda: False
+) -> AsyncIterator[T]:
     """Gives the messages of a call for as long as they keep coming.
+
+    Args:
+        requests: the messages.
+        silence_s: how long none may come.
+        excused: asked after each message: whether the next one may take as long as it likes.
 
     Raises:
         ClientSilent: no message came, and no half-close, for `silence_s` seconds.
     """
     while True:
         try:
-            async with asyncio.timeout(silence_s):
+            async with asyncio.timeout(None if excused() else silence_s):
                 request = await anext(requests)
         except StopAsyncIteration:
             return

@@ -40,6 +40,7 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
     configs: list[dialogue_pb2.ConverseConfig] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
     packets: list[bytes] = field(default_factory=list)
+    controls: list[dialogue_pb2.ConverseRequest] = field(default_factory=list)
     heard: list[NDArray[np.float32]] = field(default_factory=list)
     half_closed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -112,6 +113,9 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
         decode = decoder_of(config.input_format.encoding)
         samples, frame = 0, 0
         async for request in requests:
+            if request.WhichOneof("request") != "audio":
+                self.controls.append(request)
+                continue
             data = request.audio.data
             self.packets.append(data)
             sound = decode(data)

@@ -11,7 +11,22 @@ import pytest
 from clients.python.fake_dialogue import FRAME_SAMPLES, FakeDialogue, Response, refuse, tone
 from kaiwa.client import Encoding, Settings, Talk, connect
 from kaiwa.errors import KaiwaError
-from kaiwa.events import Audio, ContextRolled, Event, FramesDropped, GoingAway, Summary, Text
+from kaiwa.events import (
+    Audio,
+    AudioReport,
+    ContextRolled,
+    Event,
+    Flushed,
+    FramesConcealed,
+    FramesDropped,
+    GoingAway,
+    Lag,
+    SpeakingStarted,
+    SpeakingStopped,
+    Summary,
+    Text,
+    VoiceDropped,
+)
 from kaiwa.info import service_info
 from kaiwa.opus import OpusDecoder, OpusEncoder
 from kaiwa.v1 import dialogue_pb2
@@ -118,6 +133,22 @@ async def test_every_kind_of_event_has_its_values(serve: Serve) -> None:
             ),
             dialogue_pb2.Event(step=2, context_rolled=dialogue_pb2.ContextRolled(context_steps=9)),
             dialogue_pb2.Event(step=3, going_away=dialogue_pb2.GoingAway(grace_ms=30_000)),
+            dialogue_pb2.Event(
+                step=3, frames_concealed=dialogue_pb2.FramesConcealed(frames=1, total_frames=4)
+            ),
+            dialogue_pb2.Event(
+                step=3, voice_dropped=dialogue_pb2.VoiceDropped(frames=3, total_frames=6)
+            ),
+            dialogue_pb2.Event(step=3, flushed=dialogue_pb2.Flushed(frames=2)),
+            dialogue_pb2.Event(step=3, lag=dialogue_pb2.Lag(lag_ms=250.5)),
+            dialogue_pb2.Event(step=3, speaking_started=dialogue_pb2.SpeakingStarted()),
+            dialogue_pb2.Event(step=3, speaking_stopped=dialogue_pb2.SpeakingStopped()),
+            dialogue_pb2.Event(
+                step=3,
+                audio_report=dialogue_pb2.AudioReport(
+                    rate_hz=24_000, rms_dbfs=-20.5, silence_share=0.25, clipped_share=0.5
+                ),
+            ),
         ]
         return [Response(event=event) for event in events if event.step == step]
 
@@ -126,6 +157,12 @@ async def test_every_kind_of_event_has_its_values(serve: Serve) -> None:
     assert FramesDropped(step=1, frames=2, total_frames=5) in events
     assert ContextRolled(step=2, context_steps=9) in events
     assert GoingAway(step=3, grace_ms=30_000) in events
+    assert FramesConcealed(step=3, frames=1, total_frames=4) in events
+    assert VoiceDropped(step=3, frames=3, total_frames=6) in events
+    assert Flushed(step=3, frames=2) in events
+    assert Lag(step=3, lag_ms=250.5) in events
+    assert SpeakingStarted(step=3) in events and SpeakingStopped(step=3) in events
+    assert AudioReport(3, 24_000, -20.5, 0.25, 0.5) in events
     assert Text("Hello", True, 1, 80) in events
     assert events[-1] == Summary(3, 3, 0, 1, 12.3, 20.9, 4711)
 
@@ -148,6 +185,22 @@ async def test_settings_that_are_left_out_are_left_to_the_service(serve: Serve) 
     assert not settings.HasField("audio_temperature")
     assert not settings.HasField("text_top_k") and not settings.HasField("audio_top_k")
     assert fake.configs[0].input_format.encoding == dialogue_pb2.AUDIO_ENCODING_OPUS
+
+
+async def test_controls_reach_the_service_as_they_are(serve: Serve) -> None:
+    fake = FakeDialogue()
+    async with connect(await serve(fake), pace="fast") as talk:
+        await talk.mute(True)
+        await talk.hold(False)
+        await talk.flush()
+        await talk.end()
+        assert [event async for event in talk]
+        with pytest.raises(RuntimeError, match="after end"):
+            await talk.mute(False)
+    kinds = [control.WhichOneof("request") for control in fake.controls]
+    assert kinds == ["mute", "hold", "flush"]
+    assert fake.controls[0].mute.muted and not fake.controls[1].hold.held
+    assert fake.configs[0].pace == dialogue_pb2.PACE_FAST
 
 
 async def test_a_refusal_carries_status_reason_and_sentence(serve: Serve) -> None:

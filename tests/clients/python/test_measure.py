@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kaiwa.cli.measure import delays_of, mouth_to_ear, underruns
 from kaiwa.cli.microphone import Recorded
 from kaiwa.cli.recording import HeardFrame, Recording
-from kaiwa.events import FramesDropped, Ready
+from kaiwa.events import FramesConcealed, FramesDropped, Ready
 
 FRAME_S = 0.08
 
@@ -55,6 +55,18 @@ def test_frames_after_a_drop_are_paired_with_what_was_heard() -> None:
     assert begun == [0, 1, 4, 5, 6, 7, 8]
     milliseconds = [delay.mouth_to_ear_ms for delay in delays]
     assert milliseconds == pytest.approx([180, 340, 180, 180, 180, 180, 180])
+
+
+def test_frames_after_one_that_was_made_up_are_paired_with_what_was_heard() -> None:
+    # Frame 2 comes so late that step 3 hears a concealed one; it is left out before step 4.
+    times = spoken(8)
+    arrivals = {m: times[m] + FRAME_S + 0.02 + 0.08 * (m == 2) for m in range(8)}
+    drops, conceals = [FramesDropped(4, 1, 1)], [FramesConcealed(3, 1, 1)]
+    delays = mouth_to_ear(times, arrivals, drops, conceals)
+    begun = [round(delay.spoken_s / FRAME_S) for delay in delays]
+    assert begun == [0, 1, 3, 4, 5, 6], "nothing answers to what was not heard"
+    milliseconds = [delay.mouth_to_ear_ms for delay in delays]
+    assert milliseconds == pytest.approx([180, 260, 180, 180, 180, 180])
 
 
 def test_what_the_service_did_not_wait_for_is_not_counted() -> None:

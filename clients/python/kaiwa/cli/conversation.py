@@ -14,7 +14,7 @@ from kaiwa.cli.recording import HeardFrame, Recording
 from kaiwa.cli.sound import SAMPLE_RATE_HZ
 from kaiwa.client import Talk
 from kaiwa.errors import KaiwaError
-from kaiwa.events import Audio, Event, FramesDropped, Summary, Text
+from kaiwa.events import Audio, Event, FramesConcealed, FramesDropped, Summary, Text
 
 
 class Screen(Protocol):
@@ -87,5 +87,7 @@ class Conversation:
                 self.recording.pieces.append(event)
             case FramesDropped():
                 self.recording.drops.append(event)
+            case FramesConcealed():
+                self.recording.conceals.append(event)
             case Summary():
                 self.recording.summary = event

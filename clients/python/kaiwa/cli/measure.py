@@ -9,8 +9,9 @@ microphone. Moshi's frame t + 1 is the first that can depend on the user's frame
 - *Can sound here*: the frame's message has arrived and is decoded, plus by how much the decoded
   sound is late against what was encoded (the lookahead of Opus, 2.5 ms). No playback buffer is
   counted.
-- *Dropped frames*: when the service left frames of the user out, the frames after them are counted
-  on by as many, so that each is still paired with what answers to it.
+- *Dropped and concealed frames*: when the service left frames of the user out, the frames after
+  them are counted on by as many, so that each is still paired with what answers to it; when it made
+  some up, they are counted back.
 
 The floor is 160 ms: 80 ms until a frame is full, and 80 ms because Moshi writes most of a frame's
 tokens one step later. What is above it is the network, the codec, the model and the queues.
@@ -27,7 +28,7 @@ import numpy as np
 
 from kaiwa.cli.recording import Recording
 from kaiwa.cli.sound import FRAME_S, FRAME_SAMPLES, PACKET_SAMPLES
-from kaiwa.events import FramesDropped
+from kaiwa.events import FramesConcealed, FramesDropped
 
 FLOOR_MS = 160.0
 GOAL_MS = 200.0
@@ -58,6 +59,7 @@ def mouth_to_ear(
     spoken_at_s: Sequence[float],
     audible_at_s: Mapping[int, float],
     drops: Sequence[FramesDropped] = (),
+    conceals: Sequence[FramesConcealed] = (),
 ) -> list[Delay]:
     """Pairs each frame of the user's with the first that answers to it.
 
@@ -66,16 +68,22 @@ def mouth_to_ear(
     end of a talk, instead of waiting for it, is not measured.
     """
     delays = []
+    made_up = {conceal.step for conceal in conceals}
     for moshi_frame, audible_s in sorted(audible_at_s.items()):
         # Moshi's frame t + 1 is begun in step t + 1, which is the one that is given frame t, and
         # leaves when the user's frame t + 1 is complete.
         step = moshi_frame
-        dropped = max((drop.total_frames for drop in drops if drop.step <= step), default=0)
-        user_frame = moshi_frame - 1 + dropped
-        if moshi_frame > 0 and user_frame + 1 < len(spoken_at_s):
+        user_frame = moshi_frame - 1 + _lost(drops, step) - _lost(conceals, step)
+        is_answer = moshi_frame > 0 and step not in made_up
+        if is_answer and 0 <= user_frame < len(spoken_at_s) - 1:
             spoken_s = spoken_at_s[user_frame]
             delays.append(Delay(spoken_s - spoken_at_s[0], (audible_s - spoken_s) * 1000))
     return delays
+
+
+def _lost(losses: Sequence[FramesDropped] | Sequence[FramesConcealed], step: int) -> int:
+    """How many frames were lost in this way before a step."""
+    return max((loss.total_frames for loss in losses if loss.step <= step), default=0)
 
 
 def underruns(audible_at_s: Sequence[float], buffer_s: float = SPEAKER_BUFFER_S) -> int:
@@ -95,7 +103,7 @@ def delays_of(recording: Recording) -> list[Delay]:
     whole_frames = len(recording.spoken) // PACKETS_IN_FRAME
     frames_at_s = [recording.spoken[t * PACKETS_IN_FRAME].at_s for t in range(whole_frames)]
     audible_at_s = {frame.index: frame.audible_s for frame in recording.heard}
-    return mouth_to_ear(frames_at_s, audible_at_s, recording.drops)
+    return mouth_to_ear(frames_at_s, audible_at_s, recording.drops, recording.conceals)
 
 
 def figures_of(recording: Recording) -> Figures:

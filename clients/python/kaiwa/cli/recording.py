@@ -7,7 +7,7 @@ import numpy as np
 from kaiwa.cli.microphone import Recorded
 from kaiwa.cli.script import Question
 from kaiwa.cli.sound import Samples, lay_frames, silence
-from kaiwa.events import FramesDropped, Ready, Summary, Text
+from kaiwa.events import FramesConcealed, FramesDropped, Ready, Summary, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Recording:
     heard: list[HeardFrame] = field(default_factory=list)
     pieces: list[Text] = field(default_factory=list)
     drops: list[FramesDropped] = field(default_factory=list)
+    conceals: list[FramesConcealed] = field(default_factory=list)
     summary: Summary | None = None
     """None in a conversation that was cut off."""
 

@@ -11,7 +11,16 @@ from rich.text import Text as Styled
 from kaiwa.cli.script import Question
 from kaiwa.cli.sound import FRAME_S
 from kaiwa.cli.transcript import Line, Transcript, ask
-from kaiwa.events import Audio, ContextRolled, Event, FramesDropped, GoingAway, Text
+from kaiwa.events import (
+    Audio,
+    ContextRolled,
+    Event,
+    FramesConcealed,
+    FramesDropped,
+    GoingAway,
+    Text,
+    VoiceDropped,
+)
 
 FRAMES_BETWEEN_REFRESHES = 2
 
@@ -33,6 +42,7 @@ class CallScreen:
         self._questions = list(questions)
         self._duration_s = duration_s
         self._spoken_s = 0.0
+        self._concealed_step = -1  # the last one that was told of
         self._transcript = Transcript()
         self._live: Live | None = None
         if console.is_terminal:
@@ -78,6 +88,13 @@ class CallScreen:
             case FramesDropped():
                 frames = "1 frame" if event.frames == 1 else f"{event.frames} frames"
                 self._notice(event.step, f"{frames} of your sound came too fast and were left out")
+            case FramesConcealed():
+                if event.step > self._concealed_step + 1:
+                    self._notice(event.step, "your sound came too late and was filled up")
+                self._concealed_step = event.step
+            case VoiceDropped():
+                frames = "1 frame" if event.frames == 1 else f"{event.frames} frames"
+                self._notice(event.step, f"{frames} of Moshi's voice waited too long here")
             case ContextRolled():
                 self._notice(event.step, "from here on Moshi forgets the beginning of the talk")
             case GoingAway():

@@ -24,6 +24,7 @@ def show_figures(console: Console, recording: Recording, figures: Figures) -> No
     else:
         rows.append(("frames", f"{summary.frames_in} in, {summary.frames_out} out"))
         rows.append(("dropped, late", f"{summary.frames_dropped}, {summary.frames_late}"))
+        rows.append(("concealed", str(summary.frames_concealed)))
         lag = _spread(summary.turnaround_p50_ms, summary.turnaround_p99_ms)
         rows.append(("lag in the service", lag))
     p50_ms, p99_ms = figures.mouth_to_ear_p50_ms, figures.mouth_to_ear_p99_ms

@@ -19,6 +19,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Pace:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pace.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PACE_UNSPECIFIED: _Pace.ValueType  # 0
+    """The default: as PACE_LIVE."""
+    PACE_LIVE: _Pace.ValueType  # 1
+    """The gateway's: a step every 80 ms, from the first complete frame on. What does not keep up is
+    concealed or left out.
+    """
+    PACE_FAST: _Pace.ValueType  # 2
+    """The model's, as fast as it can: for files. Nothing is concealed or left out: the service reads no
+    more of the user's sound than it has room for, so the client must read and write at the same time.
+    """
+
+class Pace(_Pace, metaclass=_PaceEnumTypeWrapper):
+    """Whose time a conversation keeps."""
+
+PACE_UNSPECIFIED: Pace.ValueType  # 0
+"""The default: as PACE_LIVE."""
+PACE_LIVE: Pace.ValueType  # 1
+"""The gateway's: a step every 80 ms, from the first complete frame on. What does not keep up is
+concealed or left out.
+"""
+PACE_FAST: Pace.ValueType  # 2
+"""The model's, as fast as it can: for files. Nothing is concealed or left out: the service reads no
+more of the user's sound than it has room for, so the client must read and write at the same time.
+"""
+Global___Pace: _TypeAlias = Pace  # noqa: Y015
+
 class _AudioEncoding:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -81,6 +113,10 @@ class ConverseRequest(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
+    MUTE_FIELD_NUMBER: _builtins.int
+    FLUSH_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___ConverseConfig:
         """The first message, and only that."""
@@ -89,17 +125,37 @@ class ConverseRequest(_message.Message):
     def audio(self) -> Global___InputAudio:
         """The next piece of the user's sound."""
 
+    @_builtins.property
+    def mute(self) -> Global___Mute:
+        """Whether the user is heard as silence from here on."""
+
+    @_builtins.property
+    def flush(self) -> Global___Flush:
+        """Leaves out what is still to be sent of Moshi's voice; answered by the event `flushed`."""
+
+    @_builtins.property
+    def hold(self) -> Global___Hold:
+        """Whether the conversation stands still from here on."""
+
+    @_builtins.property
+    def settings(self) -> _settings_pb2.SessionSettings:
+        """Other settings from here on. The models take none in mid-call today: FAILED_PRECONDITION."""
+
     def __init__(
         self,
         *,
         config: Global___ConverseConfig | None = ...,
         audio: Global___InputAudio | None = ...,
+        mute: Global___Mute | None = ...,
+        flush: Global___Flush | None = ...,
+        hold: Global___Hold | None = ...,
+        settings: _settings_pb2.SessionSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "request", b"request"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "flush", b"flush", "hold", b"hold", "mute", b"mute", "request", b"request", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "flush", b"flush", "hold", b"hold", "mute", b"mute", "request", b"request", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "audio"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "audio", "mute", "flush", "hold", "settings"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 
@@ -114,6 +170,9 @@ class ConverseConfig(_message.Message):
     INPUT_FORMAT_FIELD_NUMBER: _builtins.int
     OUTPUT_FORMAT_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
+    PACE_FIELD_NUMBER: _builtins.int
+    pace: Global___Pace.ValueType
+    """Whose time the conversation keeps. Default: live."""
     @_builtins.property
     def input_format(self) -> Global___AudioFormat:
         """What the client sends. Default: Opus."""
@@ -132,14 +191,78 @@ class ConverseConfig(_message.Message):
         input_format: Global___AudioFormat | None = ...,
         output_format: Global___AudioFormat | None = ...,
         settings: _settings_pb2.SessionSettings | None = ...,
+        pace: Global___Pace.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input_format", b"input_format", "output_format", b"output_format", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_format", b"input_format", "output_format", b"output_format", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_format", b"input_format", "output_format", b"output_format", "pace", b"pace", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConverseConfig: _TypeAlias = ConverseConfig  # noqa: Y015
+
+@_typing.final
+class Mute(_message.Message):
+    """Whether the user is heard as silence."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MUTED_FIELD_NUMBER: _builtins.int
+    muted: _builtins.bool
+    """True from here on until a message says otherwise. A muted client need not send sound."""
+    def __init__(
+        self,
+        *,
+        muted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["muted", b"muted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Mute: _TypeAlias = Mute  # noqa: Y015
+
+@_typing.final
+class Flush(_message.Message):
+    """Leaves out the frames of Moshi's voice that are not yet on their way to the client."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Flush: _TypeAlias = Flush  # noqa: Y015
+
+@_typing.final
+class Hold(_message.Message):
+    """Whether the conversation stands still: Moshi neither hears nor speaks, its clock stops."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HELD_FIELD_NUMBER: _builtins.int
+    held: _builtins.bool
+    """True from here on until a message says otherwise, for at most 45 s. Sound that is sent meanwhile is
+    not heard; none need be sent.
+    """
+    def __init__(
+        self,
+        *,
+        held: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["held", b"held"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Hold: _TypeAlias = Hold  # noqa: Y015
 
 @_typing.final
 class AudioFormat(_message.Message):
@@ -293,8 +416,8 @@ class OutputAudio(_message.Message):
     FRAME_INDEX_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     frame_index: _builtins.int
-    """Number of the frame, from 0 without gaps. The first frame that answers to the user's frame t (in
-    the sense of the documented mouth-to-ear delay) is frame t + 1.
+    """Number of the frame, from 0; a gap is what was left out unread, or flushed. The first frame that
+    answers to the user's frame t (in the sense of the documented mouth-to-ear delay) is frame t + 1.
     """
     data: _builtins.bytes
     """80 ms of sound: one Opus packet, one Ogg page with one in it, or samples (1,920 at 24,000 Hz, 640 at
@@ -355,11 +478,21 @@ class Event(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     STEP_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
     FRAMES_DROPPED_FIELD_NUMBER: _builtins.int
     CONTEXT_ROLLED_FIELD_NUMBER: _builtins.int
     GOING_AWAY_FIELD_NUMBER: _builtins.int
+    FRAMES_CONCEALED_FIELD_NUMBER: _builtins.int
+    VOICE_DROPPED_FIELD_NUMBER: _builtins.int
+    FLUSHED_FIELD_NUMBER: _builtins.int
+    LAG_FIELD_NUMBER: _builtins.int
+    SPEAKING_STARTED_FIELD_NUMBER: _builtins.int
+    SPEAKING_STOPPED_FIELD_NUMBER: _builtins.int
+    AUDIO_REPORT_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """The step before which it happened, from 0."""
+    time_ms: _builtins.int
+    """The step's time on the session's clock, in ms: step x 80."""
     @_builtins.property
     def frames_dropped(self) -> Global___FramesDropped:
         """The user's sound came faster than it could be heard, and some of it was left out."""
@@ -372,19 +505,55 @@ class Event(_message.Message):
     def going_away(self) -> Global___GoingAway:
         """The service is going away: finish soon, or open a new conversation."""
 
+    @_builtins.property
+    def frames_concealed(self) -> Global___FramesConcealed:
+        """The user's sound was not there when it was due, and some of it was made up."""
+
+    @_builtins.property
+    def voice_dropped(self) -> Global___VoiceDropped:
+        """Moshi's voice was not read in time, and some of it was left out."""
+
+    @_builtins.property
+    def flushed(self) -> Global___Flushed:
+        """The answer to `flush`: the voice after this is new."""
+
+    @_builtins.property
+    def lag(self) -> Global___Lag:
+        """The conversation is no longer in time, or is in time again."""
+
+    @_builtins.property
+    def speaking_started(self) -> Global___SpeakingStarted:
+        """Moshi's voice can be heard from the frame of this step on."""
+
+    @_builtins.property
+    def speaking_stopped(self) -> Global___SpeakingStopped:
+        """Moshi's voice can no longer be heard from the frame of this step on. Told 400 ms later."""
+
+    @_builtins.property
+    def audio_report(self) -> Global___AudioReport:
+        """What the first second of the user's sound was like."""
+
     def __init__(
         self,
         *,
         step: _builtins.int = ...,
+        time_ms: _builtins.int = ...,
         frames_dropped: Global___FramesDropped | None = ...,
         context_rolled: Global___ContextRolled | None = ...,
         going_away: Global___GoingAway | None = ...,
+        frames_concealed: Global___FramesConcealed | None = ...,
+        voice_dropped: Global___VoiceDropped | None = ...,
+        flushed: Global___Flushed | None = ...,
+        lag: Global___Lag | None = ...,
+        speaking_started: Global___SpeakingStarted | None = ...,
+        speaking_stopped: Global___SpeakingStopped | None = ...,
+        audio_report: Global___AudioReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context_rolled", b"context_rolled", "event", b"event", "frames_dropped", b"frames_dropped", "going_away", b"going_away"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "voice_dropped", b"voice_dropped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_rolled", b"context_rolled", "event", b"event", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "step", b"step"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "step", b"step", "time_ms", b"time_ms", "voice_dropped", b"voice_dropped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["frames_dropped", "context_rolled", "going_away"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["frames_dropped", "context_rolled", "going_away", "frames_concealed", "voice_dropped", "flushed", "lag", "speaking_started", "speaking_stopped", "audio_report"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -415,6 +584,176 @@ class FramesDropped(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FramesDropped: _TypeAlias = FramesDropped  # noqa: Y015
+
+@_typing.final
+class FramesConcealed(_message.Message):
+    """The user's sound was not there when it was due: frames were guessed at by the decoder, or silent. As
+    much of what comes late in their place is left out, and counted as dropped.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: _builtins.int
+    TOTAL_FRAMES_FIELD_NUMBER: _builtins.int
+    frames: _builtins.int
+    """Frames made up this time."""
+    total_frames: _builtins.int
+    """Frames made up since the start."""
+    def __init__(
+        self,
+        *,
+        frames: _builtins.int = ...,
+        total_frames: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "total_frames", b"total_frames"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FramesConcealed: _TypeAlias = FramesConcealed  # noqa: Y015
+
+@_typing.final
+class VoiceDropped(_message.Message):
+    """More than 400 ms of Moshi's voice waited to be read: the oldest frames were left out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: _builtins.int
+    TOTAL_FRAMES_FIELD_NUMBER: _builtins.int
+    frames: _builtins.int
+    """Frames left out this time."""
+    total_frames: _builtins.int
+    """Frames left out since the start."""
+    def __init__(
+        self,
+        *,
+        frames: _builtins.int = ...,
+        total_frames: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames", "total_frames", b"total_frames"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VoiceDropped: _TypeAlias = VoiceDropped  # noqa: Y015
+
+@_typing.final
+class Flushed(_message.Message):
+    """What waited of Moshi's voice was left out, as the client asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: _builtins.int
+    frames: _builtins.int
+    """Frames left out."""
+    def __init__(
+        self,
+        *,
+        frames: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Flushed: _TypeAlias = Flushed  # noqa: Y015
+
+@_typing.final
+class Lag(_message.Message):
+    """How late Moshi's voice is. Told when it gets later than 240 ms, and when it is under 80 ms again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LAG_MS_FIELD_NUMBER: _builtins.int
+    lag_ms: _builtins.float
+    """How long after its time the newest frame left, in ms: counted from when the user's frame that it
+    waits for was complete, or should have been.
+    """
+    def __init__(
+        self,
+        *,
+        lag_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lag_ms", b"lag_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Lag: _TypeAlias = Lag  # noqa: Y015
+
+@_typing.final
+class SpeakingStarted(_message.Message):
+    """Moshi's voice can be heard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakingStarted: _TypeAlias = SpeakingStarted  # noqa: Y015
+
+@_typing.final
+class SpeakingStopped(_message.Message):
+    """Moshi's voice can no longer be heard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpeakingStopped: _TypeAlias = SpeakingStopped  # noqa: Y015
+
+@_typing.final
+class AudioReport(_message.Message):
+    """What the first second of the user's sound was like: a wrong format shows here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATE_HZ_FIELD_NUMBER: _builtins.int
+    RMS_DBFS_FIELD_NUMBER: _builtins.int
+    SILENCE_SHARE_FIELD_NUMBER: _builtins.int
+    CLIPPED_SHARE_FIELD_NUMBER: _builtins.int
+    rate_hz: _builtins.int
+    """How many samples came in a second of the gateway's time, after decoding: about 24,000 if the format
+    is what was said; 0 where the sound came too fast to tell.
+    """
+    rms_dbfs: _builtins.float
+    """Its level, RMS, in dB of full scale: about -20 for near speech; -120 for silence."""
+    silence_share: _builtins.float
+    """The share of it that is silence (pieces of 10 ms below -60 dBFS), from 0 to 1."""
+    clipped_share: _builtins.float
+    """The share of its samples that are at full scale, from 0 to 1."""
+    def __init__(
+        self,
+        *,
+        rate_hz: _builtins.int = ...,
+        rms_dbfs: _builtins.float = ...,
+        silence_share: _builtins.float = ...,
+        clipped_share: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clipped_share", b"clipped_share", "rate_hz", b"rate_hz", "rms_dbfs", b"rms_dbfs", "silence_share", b"silence_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AudioReport: _TypeAlias = AudioReport  # noqa: Y015
 
 @_typing.final
 class ContextRolled(_message.Message):
@@ -473,10 +812,12 @@ class Summary(_message.Message):
     TURNAROUND_P50_MS_FIELD_NUMBER: _builtins.int
     TURNAROUND_P99_MS_FIELD_NUMBER: _builtins.int
     SEED_FIELD_NUMBER: _builtins.int
+    FRAMES_CONCEALED_FIELD_NUMBER: _builtins.int
+    VOICE_FRAMES_DROPPED_FIELD_NUMBER: _builtins.int
     frames_in: _builtins.int
-    """Frames of the user's sound that were heard."""
+    """Frames that were heard from the user, the concealed ones included."""
     frames_out: _builtins.int
-    """Frames of Moshi's voice that were sent."""
+    """Frames that Moshi spoke."""
     frames_dropped: _builtins.int
     """Frames of the user's sound that were left out."""
     frames_late: _builtins.int
@@ -487,6 +828,10 @@ class Summary(_message.Message):
     """The same: 99th percentile."""
     seed: _builtins.int
     """The seed that was in force."""
+    frames_concealed: _builtins.int
+    """Frames of the user's sound that were not there when they were due, and made up."""
+    voice_frames_dropped: _builtins.int
+    """Frames of Moshi's voice that were left out unread."""
     def __init__(
         self,
         *,
@@ -497,10 +842,12 @@ class Summary(_message.Message):
         turnaround_p50_ms: _builtins.float = ...,
         turnaround_p99_ms: _builtins.float = ...,
         seed: _builtins.int = ...,
+        frames_concealed: _builtins.int = ...,
+        voice_frames_dropped: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames_dropped", b"frames_dropped", "frames_in", b"frames_in", "frames_late", b"frames_late", "frames_out", b"frames_out", "seed", b"seed", "turnaround_p50_ms", b"turnaround_p50_ms", "turnaround_p99_ms", b"turnaround_p99_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "frames_in", b"frames_in", "frames_late", b"frames_late", "frames_out", b"frames_out", "seed", b"seed", "turnaround_p50_ms", b"turnaround_p50_ms", "turnaround_p99_ms", b"turnaround_p99_ms", "voice_frames_dropped", b"voice_frames_dropped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,8 @@ if _version_not_supported:
 
 class DialogueServiceStub:
     """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
-    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    than 15 s after the one before it, but from a client that is muted or held. (These are defaults: an
+    operator may change the times.)
     """
 
     def __init__(self, channel):
@@ -50,18 +51,21 @@ class DialogueServiceStub:
 
 class DialogueServiceServicer:
     """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
-    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    than 15 s after the one before it, but from a client that is muted or held. (These are defaults: an
+    operator may change the times.)
     """
 
     def Converse(self, request_iterator, context):
         """Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-        are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-        it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-        abnormal one.
-        A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+        are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+        half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+        other end is an abnormal one.
+        A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+        sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+        more than 400 ms is unread. The client is told of each.
         Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
         service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-        for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+        for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
         FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
         `kaiwa-reason` names the exact cause.
         """
@@ -99,7 +103,8 @@ def add_DialogueServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class DialogueService:
     """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
-    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    than 15 s after the one before it, but from a client that is muted or held. (These are defaults: an
+    operator may change the times.)
     """
 
     @staticmethod

@@ -28,7 +28,8 @@ GRPC_VERSION: str
 
 class DialogueServiceStub:
     """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
-    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    than 15 s after the one before it, but from a client that is muted or held. (These are defaults: an
+    operator may change the times.)
     """
 
     @_typing.overload
@@ -37,13 +38,15 @@ class DialogueServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DialogueServiceAsyncStub: ...
     Converse: _grpc.StreamStreamMultiCallable[_dialogue_pb2.ConverseRequest, _dialogue_pb2.ConverseResponse]
     """Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-    are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-    it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-    abnormal one.
-    A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+    are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+    half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+    other end is an abnormal one.
+    A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+    sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+    more than 400 ms is unread. The client is told of each.
     Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
     service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-    for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+    for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
     FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
     `kaiwa-reason` names the exact cause.
     """
@@ -53,19 +56,22 @@ class DialogueServiceStub:
 @_typing.type_check_only
 class DialogueServiceAsyncStub(DialogueServiceStub):
     """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
-    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    than 15 s after the one before it, but from a client that is muted or held. (These are defaults: an
+    operator may change the times.)
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Converse: _aio.StreamStreamMultiCallable[_dialogue_pb2.ConverseRequest, _dialogue_pb2.ConverseResponse]  # type: ignore[assignment]
     """Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-    are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-    it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-    abnormal one.
-    A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+    are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+    half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+    other end is an abnormal one.
+    A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+    sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+    more than 400 ms is unread. The client is told of each.
     Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
     service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-    for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+    for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
     FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
     `kaiwa-reason` names the exact cause.
     """
@@ -74,7 +80,8 @@ class DialogueServiceAsyncStub(DialogueServiceStub):
 
 class DialogueServiceServicer(metaclass=_abc_1.ABCMeta):
     """Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
-    than 15 s after the one before it. (These are defaults: an operator may change the times.)
+    than 15 s after the one before it, but from a client that is muted or held. (These are defaults: an
+    operator may change the times.)
     """
 
     @_abc_1.abstractmethod
@@ -84,13 +91,15 @@ class DialogueServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_dialogue_pb2.ConverseResponse], _abc.AsyncIterator[_dialogue_pb2.ConverseResponse]]:
         """Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-        are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-        it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-        abnormal one.
-        A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+        are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+        half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+        other end is an abnormal one.
+        A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+        sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+        more than 400 ms is unread. The client is told of each.
         Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
         service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-        for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+        for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
         FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
         `kaiwa-reason` names the exact cause.
         """

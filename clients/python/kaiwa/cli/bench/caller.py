@@ -13,7 +13,7 @@ from kaiwa.cli.patience import next_event
 from kaiwa.cli.sound import FRAME_S, PACKET_S
 from kaiwa.client import Settings, Talk, connect
 from kaiwa.errors import KaiwaError
-from kaiwa.events import Audio, FramesDropped, Summary
+from kaiwa.events import Audio, FramesConcealed, FramesDropped, Summary
 
 
 class Caller:
@@ -91,6 +91,8 @@ class Caller:
                         self.record.audible_at_s[event.frame_index] = audible_s
                     case FramesDropped():
                         self.record.drops.append(event)
+                    case FramesConcealed():
+                        self.record.conceals.append(event)
                     case Summary():
                         self.record.summary = event
         finally:

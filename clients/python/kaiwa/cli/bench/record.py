@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from kaiwa.cli.measure import PACKETS_IN_FRAME, Delay, mouth_to_ear
 from kaiwa.cli.sound import FRAME_S
 from kaiwa.errors import KaiwaError
-from kaiwa.events import FramesDropped, Ready, Summary
+from kaiwa.events import FramesConcealed, FramesDropped, Ready, Summary
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Record:
     audible_at_s: dict[int, float] = field(default_factory=dict)
     """When each of Moshi's frames, by index, could sound."""
     drops: list[FramesDropped] = field(default_factory=list)
+    conceals: list[FramesConcealed] = field(default_factory=list)
     summary: Summary | None = None
     failure: KaiwaError | None = None
 
@@ -44,4 +45,4 @@ class Record:
         """Gives the mouth-to-ear of each frame."""
         frames = len(self.sent_late_ms) // PACKETS_IN_FRAME
         spoken_at_s = [self.started_s + frame * FRAME_S for frame in range(frames)]
-        return mouth_to_ear(spoken_at_s, self.audible_at_s, self.drops)
+        return mouth_to_ear(spoken_at_s, self.audible_at_s, self.drops, self.conceals)

@@ -27,6 +27,23 @@ export const protobufPackage = "kaiwa.v1";
 
 export const protobufFileName = "kaiwa/v1/dialogue.proto";
 
+/** Whose time a conversation keeps. */
+export enum Pace {
+  /** UNSPECIFIED - The default: as PACE_LIVE. */
+  UNSPECIFIED = 0,
+  /**
+   * LIVE - The gateway's: a step every 80 ms, from the first complete frame on. What does not keep up is
+   * concealed or left out.
+   */
+  LIVE = 1,
+  /**
+   * FAST - The model's, as fast as it can: for files. Nothing is concealed or left out: the service reads no
+   * more of the user's sound than it has room for, so the client must read and write at the same time.
+   */
+  FAST = 2,
+  UNRECOGNIZED = -1,
+}
+
 /** How samples are coded. */
 export enum AudioEncoding {
   /** UNSPECIFIED - The default: as AUDIO_ENCODING_OPUS. */
@@ -58,7 +75,7 @@ export enum AudioEncoding {
 
 /** A message to Converse. */
 export interface ConverseRequest {
-  /** Exactly one of the two. */
+  /** Exactly one of these. */
   request?:
     | //
     /** The first message, and only that. */
@@ -66,6 +83,18 @@ export interface ConverseRequest {
     | //
     /** The next piece of the user's sound. */
     { $case: "audio"; value: InputAudio }
+    | //
+    /** Whether the user is heard as silence from here on. */
+    { $case: "mute"; value: Mute }
+    | //
+    /** Leaves out what is still to be sent of Moshi's voice; answered by the event `flushed`. */
+    { $case: "flush"; value: Flush }
+    | //
+    /** Whether the conversation stands still from here on. */
+    { $case: "hold"; value: Hold }
+    | //
+    /** Other settings from here on. The models take none in mid-call today: FAILED_PRECONDITION. */
+    { $case: "settings"; value: SessionSettings }
     | undefined;
 }
 
@@ -80,7 +109,30 @@ export interface ConverseConfig {
     | AudioFormat
     | undefined;
   /** What the session asks of the model. */
-  settings?: SessionSettings | undefined;
+  settings?:
+    | SessionSettings
+    | undefined;
+  /** Whose time the conversation keeps. Default: live. */
+  pace: Pace;
+}
+
+/** Whether the user is heard as silence. */
+export interface Mute {
+  /** True from here on until a message says otherwise. A muted client need not send sound. */
+  muted: boolean;
+}
+
+/** Leaves out the frames of Moshi's voice that are not yet on their way to the client. */
+export interface Flush {
+}
+
+/** Whether the conversation stands still: Moshi neither hears nor speaks, its clock stops. */
+export interface Hold {
+  /**
+   * True from here on until a message says otherwise, for at most 45 s. Sound that is sent meanwhile is
+   * not heard; none need be sent.
+   */
+  held: boolean;
 }
 
 /** How sound is written in a message. It is always mono. */
@@ -145,8 +197,8 @@ export interface Ready {
 /** One frame of Moshi's voice. */
 export interface OutputAudio {
   /**
-   * Number of the frame, from 0 without gaps. The first frame that answers to the user's frame t (in
-   * the sense of the documented mouth-to-ear delay) is frame t + 1.
+   * Number of the frame, from 0; a gap is what was left out unread, or flushed. The first frame that
+   * answers to the user's frame t (in the sense of the documented mouth-to-ear delay) is frame t + 1.
    */
   frameIndex: bigint;
   /**
@@ -172,6 +224,8 @@ export interface Text {
 export interface Event {
   /** The step before which it happened, from 0. */
   step: bigint;
+  /** The step's time on the session's clock, in ms: step x 80. */
+  timeMs: bigint;
   /** Exactly one of these. */
   event?:
     | //
@@ -183,6 +237,27 @@ export interface Event {
     | //
     /** The service is going away: finish soon, or open a new conversation. */
     { $case: "goingAway"; value: GoingAway }
+    | //
+    /** The user's sound was not there when it was due, and some of it was made up. */
+    { $case: "framesConcealed"; value: FramesConcealed }
+    | //
+    /** Moshi's voice was not read in time, and some of it was left out. */
+    { $case: "voiceDropped"; value: VoiceDropped }
+    | //
+    /** The answer to `flush`: the voice after this is new. */
+    { $case: "flushed"; value: Flushed }
+    | //
+    /** The conversation is no longer in time, or is in time again. */
+    { $case: "lag"; value: Lag }
+    | //
+    /** Moshi's voice can be heard from the frame of this step on. */
+    { $case: "speakingStarted"; value: SpeakingStarted }
+    | //
+    /** Moshi's voice can no longer be heard from the frame of this step on. Told 400 ms later. */
+    { $case: "speakingStopped"; value: SpeakingStopped }
+    | //
+    /** What the first second of the user's sound was like. */
+    { $case: "audioReport"; value: AudioReport }
     | undefined;
 }
 
@@ -192,6 +267,63 @@ export interface FramesDropped {
   frames: number;
   /** Frames left out since the start. */
   totalFrames: bigint;
+}
+
+/**
+ * The user's sound was not there when it was due: frames were guessed at by the decoder, or silent. As
+ * much of what comes late in their place is left out, and counted as dropped.
+ */
+export interface FramesConcealed {
+  /** Frames made up this time. */
+  frames: number;
+  /** Frames made up since the start. */
+  totalFrames: bigint;
+}
+
+/** More than 400 ms of Moshi's voice waited to be read: the oldest frames were left out. */
+export interface VoiceDropped {
+  /** Frames left out this time. */
+  frames: number;
+  /** Frames left out since the start. */
+  totalFrames: bigint;
+}
+
+/** What waited of Moshi's voice was left out, as the client asked. */
+export interface Flushed {
+  /** Frames left out. */
+  frames: number;
+}
+
+/** How late Moshi's voice is. Told when it gets later than 240 ms, and when it is under 80 ms again. */
+export interface Lag {
+  /**
+   * How long after its time the newest frame left, in ms: counted from when the user's frame that it
+   * waits for was complete, or should have been.
+   */
+  lagMs: number;
+}
+
+/** Moshi's voice can be heard. */
+export interface SpeakingStarted {
+}
+
+/** Moshi's voice can no longer be heard. */
+export interface SpeakingStopped {
+}
+
+/** What the first second of the user's sound was like: a wrong format shows here. */
+export interface AudioReport {
+  /**
+   * How many samples came in a second of the gateway's time, after decoding: about 24,000 if the format
+   * is what was said; 0 where the sound came too fast to tell.
+   */
+  rateHz: number;
+  /** Its level, RMS, in dB of full scale: about -20 for near speech; -120 for silence. */
+  rmsDbfs: number;
+  /** The share of it that is silence (pieces of 10 ms below -60 dBFS), from 0 to 1. */
+  silenceShare: number;
+  /** The share of its samples that are at full scale, from 0 to 1. */
+  clippedShare: number;
 }
 
 /** The conversation is longer than the model's context. */
@@ -208,9 +340,9 @@ export interface GoingAway {
 
 /** How a conversation went. */
 export interface Summary {
-  /** Frames of the user's sound that were heard. */
+  /** Frames that were heard from the user, the concealed ones included. */
   framesIn: bigint;
-  /** Frames of Moshi's voice that were sent. */
+  /** Frames that Moshi spoke. */
   framesOut: bigint;
   /** Frames of the user's sound that were left out. */
   framesDropped: bigint;
@@ -222,6 +354,10 @@ export interface Summary {
   turnaroundP99Ms: number;
   /** The seed that was in force. */
   seed: bigint;
+  /** Frames of the user's sound that were not there when they were due, and made up. */
+  framesConcealed: bigint;
+  /** Frames of Moshi's voice that were left out unread. */
+  voiceFramesDropped: bigint;
 }
 
 /** Asks for nothing in particular. */
@@ -252,6 +388,18 @@ export const ConverseRequest: MessageFns<ConverseRequest> = {
         break;
       case "audio":
         InputAudio.encode(message.request.value, writer.uint32(18).fork()).join();
+        break;
+      case "mute":
+        Mute.encode(message.request.value, writer.uint32(26).fork()).join();
+        break;
+      case "flush":
+        Flush.encode(message.request.value, writer.uint32(34).fork()).join();
+        break;
+      case "hold":
+        Hold.encode(message.request.value, writer.uint32(42).fork()).join();
+        break;
+      case "settings":
+        SessionSettings.encode(message.request.value, writer.uint32(50).fork()).join();
         break;
     }
     return writer;
@@ -286,6 +434,38 @@ export const ConverseRequest: MessageFns<ConverseRequest> = {
             message.request = { $case: "audio", value: InputAudio.decode(reader, reader.uint32()) };
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.request = { $case: "mute", value: Mute.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.request = { $case: "flush", value: Flush.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.request = { $case: "hold", value: Hold.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.request = { $case: "settings", value: SessionSettings.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -300,7 +480,7 @@ export const ConverseRequest: MessageFns<ConverseRequest> = {
 };
 
 function createBaseConverseConfig(): ConverseConfig {
-  return { inputFormat: undefined, outputFormat: undefined, settings: undefined };
+  return { inputFormat: undefined, outputFormat: undefined, settings: undefined, pace: 0 };
 }
 
 export const ConverseConfig: MessageFns<ConverseConfig> = {
@@ -313,6 +493,9 @@ export const ConverseConfig: MessageFns<ConverseConfig> = {
     }
     if (message.settings !== undefined) {
       SessionSettings.encode(message.settings, writer.uint32(26).fork()).join();
+    }
+    if (message.pace !== 0) {
+      writer.uint32(32).int32(message.pace);
     }
     return writer;
   },
@@ -352,6 +535,141 @@ export const ConverseConfig: MessageFns<ConverseConfig> = {
             }
 
             message.settings = SessionSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pace = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMute(): Mute {
+  return { muted: false };
+}
+
+export const Mute: MessageFns<Mute> = {
+  encode(message: Mute, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.muted !== false) {
+      writer.uint32(8).bool(message.muted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Mute {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMute();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.muted = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFlush(): Flush {
+  return {};
+}
+
+export const Flush: MessageFns<Flush> = {
+  encode(_: Flush, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Flush {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlush();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseHold(): Hold {
+  return { held: false };
+}
+
+export const Hold: MessageFns<Hold> = {
+  encode(message: Hold, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.held !== false) {
+      writer.uint32(8).bool(message.held);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Hold {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHold();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.held = reader.bool();
             continue;
           }
         }
@@ -801,7 +1119,7 @@ export const Text: MessageFns<Text> = {
 };
 
 function createBaseEvent(): Event {
-  return { step: 0n, event: undefined };
+  return { step: 0n, timeMs: 0n, event: undefined };
 }
 
 export const Event: MessageFns<Event> = {
@@ -812,6 +1130,12 @@ export const Event: MessageFns<Event> = {
       }
       writer.uint32(8).int64(message.step);
     }
+    if (message.timeMs !== 0n) {
+      if (BigInt.asIntN(64, message.timeMs) !== message.timeMs) {
+        throw new globalThis.Error("value provided for field message.timeMs of type int64 too large");
+      }
+      writer.uint32(40).int64(message.timeMs);
+    }
     switch (message.event?.$case) {
       case "framesDropped":
         FramesDropped.encode(message.event.value, writer.uint32(18).fork()).join();
@@ -821,6 +1145,27 @@ export const Event: MessageFns<Event> = {
         break;
       case "goingAway":
         GoingAway.encode(message.event.value, writer.uint32(34).fork()).join();
+        break;
+      case "framesConcealed":
+        FramesConcealed.encode(message.event.value, writer.uint32(50).fork()).join();
+        break;
+      case "voiceDropped":
+        VoiceDropped.encode(message.event.value, writer.uint32(58).fork()).join();
+        break;
+      case "flushed":
+        Flushed.encode(message.event.value, writer.uint32(66).fork()).join();
+        break;
+      case "lag":
+        Lag.encode(message.event.value, writer.uint32(74).fork()).join();
+        break;
+      case "speakingStarted":
+        SpeakingStarted.encode(message.event.value, writer.uint32(82).fork()).join();
+        break;
+      case "speakingStopped":
+        SpeakingStopped.encode(message.event.value, writer.uint32(90).fork()).join();
+        break;
+      case "audioReport":
+        AudioReport.encode(message.event.value, writer.uint32(98).fork()).join();
         break;
     }
     return writer;
@@ -847,6 +1192,14 @@ export const Event: MessageFns<Event> = {
             message.step = reader.int64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.timeMs = reader.int64() as bigint;
+            continue;
+          }
           case 2: {
             if (tag !== 18) {
               break;
@@ -869,6 +1222,62 @@ export const Event: MessageFns<Event> = {
             }
 
             message.event = { $case: "goingAway", value: GoingAway.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.event = { $case: "framesConcealed", value: FramesConcealed.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.event = { $case: "voiceDropped", value: VoiceDropped.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.event = { $case: "flushed", value: Flushed.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.event = { $case: "lag", value: Lag.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.event = { $case: "speakingStarted", value: SpeakingStarted.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.event = { $case: "speakingStopped", value: SpeakingStopped.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.event = { $case: "audioReport", value: AudioReport.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -929,6 +1338,367 @@ export const FramesDropped: MessageFns<FramesDropped> = {
             }
 
             message.totalFrames = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFramesConcealed(): FramesConcealed {
+  return { frames: 0, totalFrames: 0n };
+}
+
+export const FramesConcealed: MessageFns<FramesConcealed> = {
+  encode(message: FramesConcealed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.frames !== 0) {
+      writer.uint32(8).int32(message.frames);
+    }
+    if (message.totalFrames !== 0n) {
+      if (BigInt.asIntN(64, message.totalFrames) !== message.totalFrames) {
+        throw new globalThis.Error("value provided for field message.totalFrames of type int64 too large");
+      }
+      writer.uint32(16).int64(message.totalFrames);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FramesConcealed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFramesConcealed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.frames = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.totalFrames = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVoiceDropped(): VoiceDropped {
+  return { frames: 0, totalFrames: 0n };
+}
+
+export const VoiceDropped: MessageFns<VoiceDropped> = {
+  encode(message: VoiceDropped, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.frames !== 0) {
+      writer.uint32(8).int32(message.frames);
+    }
+    if (message.totalFrames !== 0n) {
+      if (BigInt.asIntN(64, message.totalFrames) !== message.totalFrames) {
+        throw new globalThis.Error("value provided for field message.totalFrames of type int64 too large");
+      }
+      writer.uint32(16).int64(message.totalFrames);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VoiceDropped {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVoiceDropped();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.frames = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.totalFrames = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFlushed(): Flushed {
+  return { frames: 0 };
+}
+
+export const Flushed: MessageFns<Flushed> = {
+  encode(message: Flushed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.frames !== 0) {
+      writer.uint32(8).int32(message.frames);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Flushed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlushed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.frames = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLag(): Lag {
+  return { lagMs: 0 };
+}
+
+export const Lag: MessageFns<Lag> = {
+  encode(message: Lag, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lagMs !== 0) {
+      writer.uint32(9).double(message.lagMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Lag {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLag();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 9) {
+              break;
+            }
+
+            message.lagMs = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSpeakingStarted(): SpeakingStarted {
+  return {};
+}
+
+export const SpeakingStarted: MessageFns<SpeakingStarted> = {
+  encode(_: SpeakingStarted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpeakingStarted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpeakingStarted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSpeakingStopped(): SpeakingStopped {
+  return {};
+}
+
+export const SpeakingStopped: MessageFns<SpeakingStopped> = {
+  encode(_: SpeakingStopped, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SpeakingStopped {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSpeakingStopped();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAudioReport(): AudioReport {
+  return { rateHz: 0, rmsDbfs: 0, silenceShare: 0, clippedShare: 0 };
+}
+
+export const AudioReport: MessageFns<AudioReport> = {
+  encode(message: AudioReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rateHz !== 0) {
+      writer.uint32(8).int32(message.rateHz);
+    }
+    if (message.rmsDbfs !== 0) {
+      writer.uint32(17).double(message.rmsDbfs);
+    }
+    if (message.silenceShare !== 0) {
+      writer.uint32(25).double(message.silenceShare);
+    }
+    if (message.clippedShare !== 0) {
+      writer.uint32(33).double(message.clippedShare);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AudioReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAudioReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.rateHz = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.rmsDbfs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.silenceShare = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.clippedShare = reader.double();
             continue;
           }
         }
@@ -1048,6 +1818,8 @@ function createBaseSummary(): Summary {
     turnaroundP50Ms: 0,
     turnaroundP99Ms: 0,
     seed: 0n,
+    framesConcealed: 0n,
+    voiceFramesDropped: 0n,
   };
 }
 
@@ -1088,6 +1860,18 @@ export const Summary: MessageFns<Summary> = {
         throw new globalThis.Error("value provided for field message.seed of type int64 too large");
       }
       writer.uint32(56).int64(message.seed);
+    }
+    if (message.framesConcealed !== 0n) {
+      if (BigInt.asIntN(64, message.framesConcealed) !== message.framesConcealed) {
+        throw new globalThis.Error("value provided for field message.framesConcealed of type int64 too large");
+      }
+      writer.uint32(64).int64(message.framesConcealed);
+    }
+    if (message.voiceFramesDropped !== 0n) {
+      if (BigInt.asIntN(64, message.voiceFramesDropped) !== message.voiceFramesDropped) {
+        throw new globalThis.Error("value provided for field message.voiceFramesDropped of type int64 too large");
+      }
+      writer.uint32(72).int64(message.voiceFramesDropped);
     }
     return writer;
   },
@@ -1159,6 +1943,22 @@ export const Summary: MessageFns<Summary> = {
             }
 
             message.seed = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.framesConcealed = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.voiceFramesDropped = reader.int64() as bigint;
             continue;
           }
         }
@@ -1290,19 +2090,22 @@ export const GetServiceInfoResponse: MessageFns<GetServiceInfoResponse> = {
 
 /**
  * Talk with Moshi. Messages to it are at most 64 KiB; the first must come within 10 s, and none later
- * than 15 s after the one before it. (These are defaults: an operator may change the times.)
+ * than 15 s after the one before it, but from a client that is muted or held. (These are defaults: an
+ * operator may change the times.)
  */
 export type DialogueServiceService = typeof DialogueServiceService;
 export const DialogueServiceService = {
   /**
    * Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-   * are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-   * it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-   * abnormal one.
-   * A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+   * are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+   * half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+   * other end is an abnormal one.
+   * A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+   * sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+   * more than 400 ms is unread. The client is told of each.
    * Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
    * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-   * for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+   * for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
    * FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
    * `kaiwa-reason` names the exact cause.
    */
@@ -1332,13 +2135,15 @@ export const DialogueServiceService = {
 export interface DialogueServiceServer extends UntypedServiceImplementation {
   /**
    * Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-   * are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-   * it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-   * abnormal one.
-   * A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+   * are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+   * half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+   * other end is an abnormal one.
+   * A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+   * sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+   * more than 400 ms is unread. The client is told of each.
    * Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
    * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-   * for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+   * for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
    * FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
    * `kaiwa-reason` names the exact cause.
    */
@@ -1350,13 +2155,15 @@ export interface DialogueServiceServer extends UntypedServiceImplementation {
 export interface DialogueServiceClient extends Client {
   /**
    * Holds one conversation, both sides speaking at once. The first request is `config`; all the others
-   * are `audio`, sent as it is recorded. The first response is `ready`. When the client half-closes, what
-   * it said is heard to the end, what is owed is sent, then `summary`, then OK: any other end is an
-   * abnormal one.
-   * A client that is more than 240 ms ahead loses the oldest sound that waits, and is told.
+   * are `audio`, sent as it is recorded, and controls. The first response is `ready`. When the client
+   * half-closes, what it said is heard to the end, what is owed is sent, then `summary`, then OK: any
+   * other end is an abnormal one.
+   * A live conversation keeps the gateway's time: sound that is not there when it is due is concealed,
+   * sound that waits for longer than 240 ms is left out, the oldest first, and so is a voice of which
+   * more than 400 ms is unread. The client is told of each.
    * Errors: RESOURCE_EXHAUSTED when the service is full, UNAVAILABLE when it is loading, draining or a
    * service behind it is gone, INVALID_ARGUMENT for wrong settings or broken audio, DEADLINE_EXCEEDED
-   * for a client that is silent for too long, ABORTED for one that leaves 16 frames or 5 s unread,
+   * for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
    * FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
    * `kaiwa-reason` names the exact cause.
    */
