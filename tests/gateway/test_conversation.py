@@ -115,7 +115,7 @@ async def test_a_muted_or_held_client_may_be_silent_and_others_may_not() -> None
             await asyncio.sleep(60)
 
         with pytest.raises(ClientSilent):
-            await outputs_of(gateway, sounds())
+            await outputs_of(gateway, sounds(), Pace.LIVE)
         await gateway.is_empty()
 
 

@@ -119,17 +119,31 @@ def test_a_missing_frame_of_a_live_session_is_concealed_counted_and_told() -> No
 
 def test_a_muted_user_is_heard_as_silence_whether_sound_comes_or_not() -> None:
     session = live_session()
-    session.mute(True)
+    session.mute(True, 0.0)
     session.hear(ramp(1920, 1), 0.0)
     [frame, missing] = [*frames_of(session), *frames_of(session, 0.16)]
     assert not frame.samples.any() and not missing.samples.any()
     assert session.may_be_silent and session.summary(0).frames_concealed == 0
-    session.mute(False)
+    session.mute(False, 0.16)
     session.hear(ramp(1920, 1), 0.16)
     session.on_step(step(0), 0.2)
     session.on_step(step(1), 0.2)
     assert frames_of(session, 0.24)[0].samples[-1] == 1920
     assert not session.may_be_silent
+
+
+def test_a_muted_user_of_a_live_session_need_not_send_anything() -> None:
+    session = live_session()
+    session.mute(True, 1.0)
+    assert session.may_be_silent and session.next_frame_s == pytest.approx(1.16)
+    assert [not frame.samples.any() for frame in frames_of(session, 1.17)] == [True]
+    session.hold(True, 1.2)
+    assert frames_of(session, 2.0) == []
+    session.hold(False, 2.0)
+    assert len(frames_of(session, 2.17)) == 1
+    fast = new_session()
+    fast.mute(True, 1.0)
+    assert not fast.may_be_silent, "nothing goes on without its sound"
 
 
 def test_the_clock_stands_while_a_session_is_held() -> None:

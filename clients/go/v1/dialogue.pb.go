@@ -376,7 +376,8 @@ type Mute struct {
 	sizeCache     protoimpl.SizeCache
 	unknownFields protoimpl.UnknownFields
 
-	// True from here on until a message says otherwise. A muted client need not send sound.
+	// True from here on until a message says otherwise. In a live conversation a muted client need not
+	// send sound.
 	Muted bool `protobuf:"varint,1,opt,name=muted,proto3" json:"muted,omitempty"`
 }
 

@@ -91,7 +91,7 @@ class Conversation:
     def _take_in(self, said: Input, now_s: float) -> None:
         match said:
             case Mute(muted):
-                self._session.mute(muted)
+                self._session.mute(muted, now_s)
             case Hold(held):
                 self._session.hold(held, now_s)
             case Flush():

@@ -17,6 +17,9 @@ class FastInput:
         self._waiting: deque[HeardFrame] = deque()
         self._finished = False
 
+    def begin(self, now_s: float) -> None:
+        """Does nothing: its time is that of what it hears."""
+
     def hear(self, samples: Samples, now_s: float) -> int:
         """Takes sound of any length: float32 [n]; leaves nothing out."""
         self._waiting.extend(HeardFrame(frame, now_s, now_s) for frame in self._framer.add(samples))

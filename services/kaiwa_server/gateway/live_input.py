@@ -22,9 +22,9 @@ than need be. So there is a **grid**: frame after frame is *due*, each 80 ms aft
 - *Never more than 240 ms.* If four frames wait, the oldest is left out; if one has been waiting
   behind the one that goes for a second, the oldest is left out too, so that lag does not stay.
 
-The clock begins with the first complete frame, and again with the first after a gap of more than a
-second: who has paused begins anywhere between two frames. `finish` ends it: what is left goes at
-once.
+The clock begins with the first complete frame, or with `begin`, and again with the first after a
+gap of more than a second: who has paused begins anywhere between two frames. `finish` ends it: what
+is left goes at once.
 """
 
 import math
@@ -63,6 +63,10 @@ class LiveInput:
         self._missing_frames = 0  # taken in a row
         self._crowded_frames = 0  # taken in a row while others waited behind them
         self._single_frames = 0  # taken in a row while none did
+
+    def begin(self, now_s: float) -> None:
+        """Starts the clock, if it stands: a frame is due in 80 ms, whether sound comes or not."""
+        self._due_s = min(self._due_s, now_s + FRAME_S)
 
     def hear(self, samples: Samples, now_s: float) -> int:
         """Takes sound of any length: float32 [n]; gives how many frames are left out for it."""

@@ -108,9 +108,14 @@ class Session:
         """The step that hears the frame which is next now."""
         return self.frames_in + self._steps_before_input
 
-    def mute(self, muted: bool) -> None:
+    def mute(self, muted: bool, now_s: float) -> None:
         """Makes silence of what the user says from here on, or no longer."""
         self._muted = muted
+        self._go_on_without_sound(now_s)
+
+    def _go_on_without_sound(self, now_s: float) -> None:
+        if self._muted and not self._held:
+            self._user.begin(now_s)
 
     def hold(self, held: bool, now_s: float) -> None:
         """Stops the conversation, which forgets what was not yet heard, or lets it go on."""
@@ -119,6 +124,7 @@ class Session:
             self._user.clear()
         elif not held:
             self._hold_ends_s = math.inf
+            self._go_on_without_sound(now_s)
 
     @property
     def _held(self) -> bool:
@@ -126,8 +132,8 @@ class Session:
 
     @property
     def may_be_silent(self) -> bool:
-        """Whether nothing need come from the client: it is muted or held."""
-        return self._muted or self._held
+        """Whether nothing need come from the client: it is held, or muted in the gateway's time."""
+        return self._held or (self._muted and self._pace is Pace.LIVE)
 
     def finish(self, now_s: float) -> None:
         """Ends the user's side, whose last frame silence fills: nothing said is lost."""
@@ -195,7 +201,8 @@ class Session:
         """
         number = step.record.step
         self.journal.append(step.record)
-        outputs: list[Output] = [*self._dropped.told(), *self._concealed.told(), *self._untold]
+        losses = [*self._dropped.told(), *self._concealed.told()]
+        outputs: list[Output] = [*sorted(losses, key=lambda loss: loss.step), *self._untold]
         self._untold.clear()
         if number == self._context_steps:
             outputs.append(ContextRolled(number, self._context_steps))

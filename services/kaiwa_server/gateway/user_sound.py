@@ -30,6 +30,9 @@ class HeardFrame:
 class UserSound(Protocol):
     """Holds what was said and not yet heard; every time is in seconds of one clock."""
 
+    def begin(self, now_s: float) -> None:
+        """Starts its clock, if it has one, before any sound has come."""
+
     def hear(self, samples: Samples, now_s: float) -> int:
         """Takes sound of any length: float32 [n]; gives how many frames are left out for it."""
 

@@ -209,7 +209,9 @@ class Mute(_message.Message):
 
     MUTED_FIELD_NUMBER: _builtins.int
     muted: _builtins.bool
-    """True from here on until a message says otherwise. A muted client need not send sound."""
+    """True from here on until a message says otherwise. In a live conversation a muted client need not
+    send sound.
+    """
     def __init__(
         self,
         *,

@@ -118,7 +118,10 @@ export interface ConverseConfig {
 
 /** Whether the user is heard as silence. */
 export interface Mute {
-  /** True from here on until a message says otherwise. A muted client need not send sound. */
+  /**
+   * True from here on until a message says otherwise. In a live conversation a muted client need not
+   * send sound.
+   */
   muted: boolean;
 }
 
