@@ -7,6 +7,7 @@ from kaiwa_server.gateway.dialogue_api import Dialogue
 from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.json_api import JsonApi
 from kaiwa_server.gateway.sockets import Sockets
+from kaiwa_server.gateway.web_page import page_routes
 from kaiwa_server.gateway.websocket_api import WebSocketApi
 
 
@@ -17,4 +18,5 @@ def http_app(
     app = web.Application()
     app.router.add_get("/v1/converse", JsonApi(dialogue, sockets).converse)
     app.router.add_get("/api/chat", WebSocketApi(codec, host, sockets).chat)
+    app.router.add_routes(page_routes())
     return app
