@@ -77,7 +77,7 @@ function showFailure({ check, message, cure }) {
 }
 
 function showText(text) {
-  if (lines.add(text) || !$("words").querySelector("li")) {
+  if (lines.add(text)) {
     const line = document.createElement("li");
     const time = document.createElement("time");
     time.textContent = clock(lines.lines.at(-1).atMs);
@@ -85,7 +85,7 @@ function showText(text) {
     $("words").append(line);
   }
   $("words").lastElementChild.querySelector("span").textContent = lines.lines.at(-1).text;
-  $("words").scrollTop = $("words").scrollHeight;
+  $("log").scrollTop = $("log").scrollHeight;
 }
 
 function offer(recording) {
@@ -97,6 +97,12 @@ function offer(recording) {
 }
 
 function begin() {
+  const form = $("settings-form");
+  if (!form.checkValidity()) {
+    form.parentElement.open = true;
+    form.reportValidity();
+    return;
+  }
   lines = new Lines();
   [figures, delayMs] = [null, null];
   $("words").replaceChildren();
@@ -113,7 +119,7 @@ function begin() {
   }
   const url = new URL("v1/converse", location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  call.start(url.href, settingsOf($("settings-form")));
+  call.start(url.href, settingsOf(form));
 }
 
 function muted(isMuted) {
@@ -123,7 +129,7 @@ function muted(isMuted) {
 }
 
 function draw() {
-  if (figures) {
+  if (call && figures) {
     $("delay").textContent = delayMs === null ? "–" : `${Math.round(delayMs)} ms`;
     $("buffer").textContent = `${Math.round(figures.heldMs)} ms`;
     $("left-out").textContent = `${Math.round(figures.leftOutMs)} ms`;

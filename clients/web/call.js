@@ -41,7 +41,7 @@ export class Call {
       await this.#check("microphone", async () => {
         await this.#card.start(await openMicrophone(), (packet) => this.#exchange(packet));
       });
-      const socket = await this.#check("service", () => openSocket(url));
+      const socket = await this.#check("service", () => openSocket(url), (opened) => opened.close());
       this.#converse(socket, Coding, settings);
     } catch (error) {
       this.#fail(error);
@@ -64,10 +64,13 @@ export class Call {
     this.#card.mute(muted);
   }
 
-  async #check(check, test) {
+  async #check(check, test, undo = () => {}) {
     this.#screen.checking(check);
     const found = await test();
-    if (this.#isOver) throw new Error("the user has hung up");
+    if (this.#isOver) {
+      undo(found);
+      throw new Error("the user has hung up");
+    }
     this.#screen.passed(check);
     return found;
   }
@@ -125,9 +128,9 @@ export class Call {
   }
 
   #fail(error) {
-    if (this.#isOver) return;
-    this.#letGo();
-    this.#screen.failed(error);
+    const wasOver = this.#isOver;
+    this.#letGo(); // in any case: what was opened since is held too
+    if (!wasOver) this.#screen.failed(error);
   }
 
   #finish({ reason, message }) {

@@ -56,6 +56,6 @@ export class SoundCard {
   /** Lets go of the microphone at once, and of the loudspeaker when it has played what it holds. */
   close() {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    setTimeout(() => this.#context.close(), FADED_AFTER_MS);
+    setTimeout(() => this.#context.state === "closed" || this.#context.close(), FADED_AFTER_MS);
   }
 }

@@ -5,14 +5,14 @@ const PAUSE_MS = 1000;
 export class Lines {
   /** [{atMs, text}] in order; `atMs` is when a line's first word was thought, on the session's clock. */
   lines = [];
-  #lastMs = -Infinity;
+  #lastMs = 0;
 
   /** Takes a `Text` of the contract and gives whether it began a new line. */
   add({ text, startsWord, timeMs }) {
     const atMs = Number(timeMs);
-    const isNew = startsWord && atMs - this.#lastMs > PAUSE_MS;
+    const isNew = this.lines.length === 0 || (startsWord && atMs - this.#lastMs > PAUSE_MS);
     this.#lastMs = atMs;
-    if (isNew || this.lines.length === 0) this.lines.push({ atMs, text });
+    if (isNew) this.lines.push({ atMs, text });
     else this.lines.at(-1).text += (startsWord ? " " : "") + text;
     return isNew;
   }

@@ -7,8 +7,9 @@ const piece = (text, startsWord, timeMs) => ({ text, startsWord, timeMs: String(
 
 test("pieces become words, and a pause of a second begins a new line", () => {
   const lines = new Lines();
-  for (const next of [piece("Hel", true, 480), piece("lo", false, 560), piece("there", true, 640), piece(".", false, 720)]) {
-    lines.add(next);
+  assert.equal(lines.add(piece("Hel", true, 480)), true);
+  for (const [text, startsWord] of [["lo", false], ["there", true], [".", false]]) {
+    assert.equal(lines.add(piece(text, startsWord, 560)), false);
   }
   assert.equal(lines.add(piece("My", true, 4000)), true);
   assert.deepEqual(lines.lines, [{ atMs: 480, text: "Hello there." }, { atMs: 4000, text: "My" }]);
