@@ -15,7 +15,7 @@ const graph = new Graph($("graph"), { delay: "--delay", buffer: "--buffer" });
 let call = null;
 let lines = new Lines();
 let figures = null;
-let delayMs = null;
+let times = null;
 
 const screen = {
   checking(check) {
@@ -36,11 +36,10 @@ const screen = {
     figures = next;
     levels.spoken.add(next.spoken);
     levels.heard.add(next.heard);
-    graph.add("buffer", next.heldMs);
   },
-  delay(ms) {
-    delayMs = ms;
-    graph.add("delay", ms);
+  delay(ms, heldMs) {
+    times = { delay: ms, buffer: heldMs };
+    for (const [name, value] of Object.entries(times)) graph.add(name, value);
   },
   failed(error) {
     call = null;
@@ -104,7 +103,7 @@ function begin() {
     return;
   }
   lines = new Lines();
-  [figures, delayMs] = [null, null];
+  [figures, times] = [null, null];
   $("words").replaceChildren();
   $("news").textContent = "";
   $("download").hidden = true;
@@ -130,8 +129,9 @@ function muted(isMuted) {
 
 function draw() {
   if (call && figures) {
-    $("delay").textContent = delayMs === null ? "–" : `${Math.round(delayMs)} ms`;
-    $("buffer").textContent = `${Math.round(figures.heldMs)} ms`;
+    for (const name of ["delay", "buffer"]) {
+      $(name).textContent = times ? `${Math.round(times[name])} ms` : "–";
+    }
     $("left-out").textContent = `${Math.round(figures.leftOutMs)} ms`;
     $("dropped").textContent = `${Math.round(figures.droppedMs)} ms`;
     $("concealed").textContent = figures.concealed;

@@ -12,8 +12,9 @@ const SUMMARY_WITHIN_MS = 3000;
 
 /**
  * `screen` is told what happens: `checking(check)` and `passed(check)`, `waiting()`, the contract's `ready`,
- * `text` and `event`, `packet(figures)` every 20 ms, `delay(ms)` of each frame that begins to sound, and once,
- * last, `failed(CannotTalk)` or `ended({reason, message, summary, recording})`.
+ * `text` and `event`, `packet(figures)` every 20 ms, `delay(ms, heldMs)` of each frame that begins to sound, with
+ * how much is held behind it, and once, last, `failed(CannotTalk)` or `ended({reason, message, summary,
+ * recording})`.
  */
 export class Call {
   #screen;
@@ -101,7 +102,7 @@ export class Call {
     this.#screen.waiting();
   }
 
-  #exchange({ atS, spoken, heard, begun, heldMs, cushionMs, concealed, droppedMs }) {
+  #exchange({ atS, spoken, heard, begun, heldMs, concealed, droppedMs }) {
     if (this.#isOver) return;
     if (this.#isOpen) {
       this.#delay.spokenFrom(atS);
@@ -110,10 +111,10 @@ export class Call {
     }
     for (const { frame, atS: begunS } of begun) {
       const delayMs = this.#delay.heard(frame, begunS + this.#card.outputLatencyS);
-      if (delayMs !== null) this.#screen.delay(delayMs);
+      if (delayMs !== null) this.#screen.delay(delayMs, heldMs);
     }
     const leftOutMs = this.#leftOutFrames * FRAME_MS + this.#skippedMs;
-    this.#screen.packet({ spoken, heard, heldMs, cushionMs, concealed, droppedMs, leftOutMs });
+    this.#screen.packet({ spoken, heard, concealed, droppedMs, leftOutMs });
   }
 
   #leaveOut(step, totalFrames) {

@@ -1,7 +1,7 @@
 /**
  * The audio thread: microphone in, Moshi's voice out, in the same moments of one clock.
  *
- * To it come {frame, samples}. From it come, every 20 ms, {atS, spoken, heard, begun, heldMs, cushionMs,
+ * To it come {frame, samples}. From it come, every 20 ms, {atS, spoken, heard, begun, heldMs,
  * concealed, droppedMs}: what was recorded and what was played, Float32Array [960] each, since `atS` on the
  * context's clock, and the frames of Moshi's voice that began to sound: [{frame, atS}].
  */
@@ -36,9 +36,9 @@ class Duplex extends AudioWorkletProcessor {
   }
 
   #post(nowS) {
-    const { heldMs, cushionMs, concealed, droppedSamples } = this.#playout;
+    const { heldMs, concealed, droppedSamples } = this.#playout;
     const droppedMs = (droppedSamples / sampleRate) * 1000;
-    const packet = { ...this.#packet, atS: nowS - PACKET_MS / 1000, heldMs, cushionMs, concealed, droppedMs };
+    const packet = { ...this.#packet, atS: nowS - PACKET_MS / 1000, heldMs, concealed, droppedMs };
     this.port.postMessage(packet, [packet.spoken.buffer, packet.heard.buffer]);
     this.#packet = this.#emptyPacket();
     this.#filled = 0;

@@ -79,7 +79,7 @@ export const microphone = {
   /** Records 20 ms, and plays as much, from this moment of the clock on. */
   record(atS, begun = []) {
     const [spoken, heard] = [new Float32Array(960), new Float32Array(960)];
-    const data = { atS, spoken, heard, begun, heldMs: 0, cushionMs: 10, concealed: 0, droppedMs: 0 };
+    const data = { atS, spoken, heard, begun, heldMs: 0, concealed: 0, droppedMs: 0 };
     FakeAudioWorkletNode.last.port.onmessage({ data });
   },
 };
