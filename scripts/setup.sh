@@ -86,8 +86,9 @@ fi
 
 if [ "$role" = dev ]; then
   command -v npm >/dev/null || need_debian "The TypeScript example" nodejs npm
-  # Without these the tests of the Go example and of the compose and Prometheus files are skipped.
-  extras=(docker-compose prometheus protoc-gen-go protoc-gen-go-grpc golang-google-grpc-dev
+  # Without these the tests of the Go example, of the web page and of the compose and Prometheus files
+  # are skipped.
+  extras=(chromium docker-compose prometheus protoc-gen-go protoc-gen-go-grpc golang-google-grpc-dev
     golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev "${voices[@]}")
   if ! dpkg -s "${extras[@]}" >/dev/null 2>&1; then
     # One of them is a daemon, so a person is asked; a build machine is not.

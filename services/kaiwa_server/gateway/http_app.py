@@ -8,6 +8,7 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.json_api import JsonApi
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.gateway.twilio_api import TwilioApi
+from kaiwa_server.gateway.web_page import page_routes
 from kaiwa_server.gateway.websocket_api import WebSocketApi
 
 
@@ -24,4 +25,5 @@ def http_app(
     phone = TwilioApi(codec, host, sockets, first_message_timeout_s)
     app.router.add_get("/v1/twilio", phone.call)
     app.router.add_get("/api/chat", WebSocketApi(codec, host, sockets).chat)
+    app.router.add_routes(page_routes())
     return app

@@ -74,8 +74,9 @@ async def _work(services: list[ServiceProcess], config: StackConfig) -> int:
         await service.wait_until_ready(config.start_timeout_s)
         _say(f"{service.name:8} ready after {time.monotonic() - started:.1f} s")
     _say(
-        f"Kaiwa listens: gRPC at {config.host}:{config.gateway_port}, Kyutai's clients at "
-        f"ws://{config.host}:{config.http_port}/api/chat. Ctrl-C stops it."
+        f"Kaiwa listens: gRPC at {config.host}:{config.gateway_port}, browsers at "
+        f"http://{config.host}:{config.http_port}, Kyutai's clients at its /api/chat. "
+        "Ctrl-C stops it."
     )
     if config.then:
         return await _command(config.then)

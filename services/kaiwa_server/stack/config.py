@@ -38,7 +38,7 @@ class StackConfig(BaseSettings):
         description="Address that clients reach the gateway at; 0.0.0.0 is every interface.",
     )
     gateway_port: Port = Field(50051, description="Port of the gateway's gRPC service.")
-    http_port: Port = Field(8998, description="Port of the gateway's WebSocket, /api/chat.")
+    http_port: Port = Field(8998, description="Port of the gateway's web page and WebSockets.")
     codec_port: Port = Field(50052, description="Port of the codec service, on loopback.")
     lm_port: Port = Field(50053, description="Port of the LM service, on loopback.")
     metrics_ports: tuple[Port, Port, Port] = Field(
