@@ -216,7 +216,7 @@ async def test_an_ogg_stream_goes_in_and_comes_out(gateway: Gateway) -> None:
             page = encoder.encode(frame)
             await call.write(audio_message(page[:50]))
             await call.write(audio_message(page[50:]))
-            heard.append(decoder.decode((await call.read()).audio.data))
+            heard.append(decoder.decode((await next_audio(call)).data))
         await call.done_writing()
         await read_all(call)
     assert [len(frame) for frame in heard] == [1920] * 5
