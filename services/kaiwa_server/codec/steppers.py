@@ -22,6 +22,15 @@ class EncodeStepper:
         """Makes the slot's state that of a new session."""
         self._state.reset(slot)
 
+    @property
+    def slot_bytes(self) -> int:
+        """What one slot's state takes of memory."""
+        return self._state.memory_bytes // self.slots
+
+    def fill(self) -> None:
+        """Makes every slot's session as long as the context, which is when steps take longest."""
+        self._state.fill()
+
     @torch.inference_mode()
     def step(self, inputs: Mapping[int, PcmFrame]) -> dict[int, CodeFrame]:
         """Encodes one frame in each slot of `inputs`."""
@@ -48,6 +57,15 @@ class DecodeStepper:
     def begin(self, slot: int, settings: None) -> None:
         """Makes the slot's state that of a new session."""
         self._state.reset(slot)
+
+    @property
+    def slot_bytes(self) -> int:
+        """What one slot's state takes of memory."""
+        return self._state.memory_bytes // self.slots
+
+    def fill(self) -> None:
+        """Makes every slot's session as long as the context, which is when steps take longest."""
+        self._state.fill()
 
     @torch.inference_mode()
     def step(self, inputs: Mapping[int, CodeFrame]) -> dict[int, PcmFrame]:

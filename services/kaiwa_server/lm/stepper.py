@@ -39,6 +39,11 @@ class LmStepper:
         """How many sessions fit at once."""
         return len(self._seeds)
 
+    @property
+    def slot_bytes(self) -> int:
+        """What one slot's state takes of memory."""
+        return self._state.memory_bytes // self.slots
+
     def begin(self, slot: int, settings: LmSettings) -> None:
         """Makes the slot's state that of a new session with these settings."""
         self._state.reset(slot)
@@ -47,6 +52,10 @@ class LmStepper:
         self._sampling.text_top_k[slot] = settings.text_top_k
         self._sampling.audio_temperature[slot] = settings.audio_temperature
         self._sampling.audio_top_k[slot] = settings.audio_top_k
+
+    def fill(self) -> None:
+        """Makes every slot's session as long as the context, which is when steps take longest."""
+        self._state.fill()
 
     def step(self, inputs: Mapping[int, CodeFrame | None]) -> dict[int, StepOutput]:
         """One step of the slots of `inputs`; None is a step in which the user is not heard."""

@@ -27,6 +27,11 @@ class ConvTail:
         self.tail[slot] = 0.0
         self.fresh[slot] = True
 
+    @property
+    def memory_bytes(self) -> int:
+        """What all slots take of memory."""
+        return self.tail.nbytes + self.fresh.nbytes
+
 
 class ConvState:
     """What all the convolutions of some networks remember for their slots."""
@@ -46,6 +51,11 @@ class ConvState:
         """Makes the slot's state that of a new session."""
         for tail in self._tails.values():
             tail.reset(slot)
+
+    @property
+    def memory_bytes(self) -> int:
+        """What all slots take of memory."""
+        return sum(tail.memory_bytes for tail in self._tails.values())
 
 
 class CausalConv1d(nn.Module):

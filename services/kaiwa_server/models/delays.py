@@ -48,6 +48,11 @@ class DelayLine:
         """Makes the slot's row that of a new session."""
         self.tokens[slot] = UNGENERATED
 
+    @property
+    def memory_bytes(self) -> int:
+        """What all slots take of memory."""
+        return self.tokens.nbytes
+
     def hear(self, rows: Tensor, step: Tensor, tokens: Tensor) -> None:
         """Takes what the user says in this step [B, K - written]; NO_INPUT where nothing."""
         due = step[:, None] + self.delays[self._heard]

@@ -33,6 +33,15 @@ class LmState:
         self.transformer.reset(slot)
         self.delay_line.reset(slot)
 
+    @property
+    def memory_bytes(self) -> int:
+        """What all slots take of memory."""
+        return self.transformer.memory_bytes + self.delay_line.memory_bytes
+
+    def fill(self) -> None:
+        """Makes every slot's state that of a session as long as the context that heard nothing."""
+        self.transformer.fill()
+
     def completed_frame(self, rows: Tensor) -> Tensor:
         """The frame of Moshi's voice that the rows' newest step completed, [B, codebooks].
 

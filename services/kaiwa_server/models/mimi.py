@@ -27,6 +27,18 @@ class MimiState:
         self.convolutions.reset(slot)
         self.attention.reset(slot)
 
+    @property
+    def memory_bytes(self) -> int:
+        """What all slots take of memory."""
+        return self.convolutions.memory_bytes + self.attention.memory_bytes
+
+    def fill(self) -> None:
+        """Makes every slot's state that of a session as long as the context.
+
+        The convolutions stay as they are: they see no more later on than in the second frame.
+        """
+        self.attention.fill()
+
 
 class Downsample(nn.Module):
     """The convolution from the encoder's rate to the rate of frames."""

@@ -53,6 +53,21 @@ class TransformerState:
         for ring in (*self.keys, *self.values):
             ring[slot] = 0.0  # a NaN that a broken session left would pass any mask
 
+    @property
+    def memory_bytes(self) -> int:
+        """What all slots take of memory."""
+        rings = sum(ring.nbytes for ring in (*self.keys, *self.values))
+        return self.position.nbytes + rings
+
+    def fill(self) -> None:
+        """Makes every slot's state that of a session as long as the context.
+
+        From there on a step sees all that it can ever see, and takes as long as it can ever take.
+        """
+        self.position[:] = self.context
+        for ring in (*self.keys, *self.values):
+            ring[:] = 0.0  # a CPU reads memory that nobody has written to sooner
+
     def window(self, rows: Tensor, count: int) -> Window:
         """Plans a call that adds `count` positions, at most `context`, to each of the rows [B]."""
         assert 0 < count <= self.context
