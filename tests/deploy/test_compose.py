@@ -28,6 +28,12 @@ def test_each_service_finds_the_next(configs: dict[str, Any]) -> None:
     assert configs["codec"].lm == f"lm:{configs['lm'].port}"
 
 
+def test_services_that_share_a_machine_do_not_measure_what_it_carries(
+    configs: dict[str, Any],
+) -> None:
+    assert (configs["codec"].slots, configs["lm"].slots) == (4, 4)
+
+
 def test_each_service_is_built_as_the_image_of_this_version(
     compose: dict[str, Any], stages: dict[str, Any], project: dict[str, Any], root: Path
 ) -> None:

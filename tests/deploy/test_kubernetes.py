@@ -80,6 +80,16 @@ def test_ports_are_those_of_the_code(manifests: list[dict[str, Any]], configs: A
             assert each["port"] == expected[each["targetPort"]]
 
 
+@pytest.mark.parametrize("manifests", ["overlays/one-cpu-machine"], indirect=True)
+def test_services_that_share_a_machine_do_not_measure_what_it_carries(configs: Any) -> None:
+    assert (configs["codec"].slots, configs["lm"].slots) == (4, 4)
+
+
+@pytest.mark.parametrize("manifests", ["overlays/moshi-on-gpus"], indirect=True)
+def test_services_with_a_gpu_of_their_own_measure_what_it_carries(configs: Any) -> None:
+    assert (configs["codec"].slots, configs["lm"].slots) == (0, 0)
+
+
 def test_selectors_select_the_pods(manifests: list[dict[str, Any]]) -> None:
     for name in (f"kaiwa-{service}" for service in SERVICES):
         deployment = of_kind(manifests, "Deployment")[name]["spec"]

@@ -11,14 +11,19 @@ from kaiwa.v1 import codec_pb2_grpc, lm_pb2_grpc
 from prometheus_client import CollectorRegistry
 
 from kaiwa_server.audio import FRAME_SAMPLES, PcmFrame
+from kaiwa_server.codec.capacity import measure_capacity
 from kaiwa_server.codec.config import CodecServiceConfig
 from kaiwa_server.codec.lm_link import LmService
 from kaiwa_server.codec.service import CodecServicer, LoadedCodec
 from kaiwa_server.codec.steppers import DecodeStepper, EncodeStepper
+from kaiwa_server.engine.capacity import Capacity
+from kaiwa_server.engine.capacity_report import tell
 from kaiwa_server.engine.step_loop import StepLoop
 from kaiwa_server.errors import KaiwaError
 from kaiwa_server.models.checkpoint import Checkpoint, load_mimi
 from kaiwa_server.models.device import choose_device
+from kaiwa_server.models.memory import free_bytes
+from kaiwa_server.models.mimi import Mimi
 from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
@@ -54,6 +59,8 @@ async def serve(config: CodecServiceConfig) -> None:
         await server.start()
         running.push_async_callback(server.grpc.stop, None)
         loaded = await asyncio.to_thread(load, config)
+        if loaded.capacity:
+            metrics.measured(loaded.capacity.p99_s)
         encoder = StepLoop(loaded.encoder, name="encoder", on_step=metrics.on_step("encoder"))
         decoder = StepLoop(loaded.decoder, name="decoder", on_step=metrics.on_step("decoder"))
         for name, loop in (("encoder", encoder), ("decoder", decoder)):
@@ -73,8 +80,9 @@ async def serve(config: CodecServiceConfig) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What comes out of a checkpoint."""
+    """What comes out of a checkpoint; `capacity` if the number of slots was measured."""
 
+    capacity: Capacity | None
     codec: LoadedCodec
     encoder: EncodeStepper
     decoder: DecodeStepper
@@ -85,21 +93,32 @@ def load(config: CodecServiceConfig) -> Loaded:
     if config.threads:
         torch.set_num_threads(config.threads)
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
-    mimi = load_mimi(checkpoint, choose_device(config.device))
-    encoder, decoder = EncodeStepper(mimi, config.slots), DecodeStepper(mimi, config.slots)
+    device = choose_device(config.device)
+    mimi = load_mimi(checkpoint, device)
+    capacity = None if config.slots else measure(mimi, config, device)
+    slots = capacity.slots if capacity else config.slots
+    encoder, decoder = EncodeStepper(mimi, slots), DecodeStepper(mimi, slots)
     silence = PcmFrame(0, np.zeros(FRAME_SAMPLES, np.float32))
-    for slot in range(config.slots):
+    for slot in range(slots):
         encoder.begin(slot, None)
         decoder.begin(slot, None)
     for _ in range(WARM_UP_STEPS):
-        decoder.step(encoder.step(dict.fromkeys(range(config.slots), silence)))
+        decoder.step(encoder.step(dict.fromkeys(range(slots), silence)))
     codec = LoadedCodec(
         name=config.hf_repo or checkpoint.name,
         fingerprint=fingerprint(checkpoint.mimi_path),
         codebooks=mimi.num_codebooks,
         codebook_size=mimi.codebook_size,
     )
-    return Loaded(codec, encoder, decoder)
+    return Loaded(capacity, codec, encoder, decoder)
+
+
+def measure(mimi: Mimi, config: CodecServiceConfig, device: torch.device) -> Capacity:
+    """Finds how many sessions this machine carries, and tells what was measured."""
+    capacity = measure_capacity(mimi, config.step_budget_ms / 1000, free_bytes(device))
+    tell("codec", capacity)
+    torch.cuda.empty_cache()  # what torch keeps of the sizes that were tried; others may want it
+    return capacity
 
 
 if __name__ == "__main__":

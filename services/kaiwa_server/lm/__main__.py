@@ -11,8 +11,11 @@ from kaiwa.v1 import lm_pb2_grpc
 from prometheus_client import CollectorRegistry
 from sentencepiece import SentencePieceProcessor
 
+from kaiwa_server.engine.capacity import Capacity
+from kaiwa_server.engine.capacity_report import tell
 from kaiwa_server.engine.step_loop import StepLoop
 from kaiwa_server.errors import CheckpointError, KaiwaError
+from kaiwa_server.lm.capacity import measure_capacity
 from kaiwa_server.lm.config import LmServiceConfig
 from kaiwa_server.lm.service import LmServicer, LoadedLm
 from kaiwa_server.lm.settings import LmSettings
@@ -20,6 +23,8 @@ from kaiwa_server.lm.stepper import LmStepper
 from kaiwa_server.lm.text import Tokenizer
 from kaiwa_server.models.checkpoint import Checkpoint, load_lm
 from kaiwa_server.models.device import choose_device
+from kaiwa_server.models.lm import MoshiLm
+from kaiwa_server.models.memory import free_bytes
 from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.hub import resolve_model_dir
@@ -54,6 +59,8 @@ async def serve(config: LmServiceConfig) -> None:
         await server.start()
         running.push_async_callback(server.grpc.stop, None)
         loaded = await asyncio.to_thread(load, config)
+        if loaded.capacity:
+            metrics.measured(loaded.capacity.p99_s)
         loop = StepLoop(loaded.stepper, name="lm", on_step=metrics.on_step("lm"))
         metrics.watch("lm", loop)
         loop.start()
@@ -68,8 +75,9 @@ async def serve(config: LmServiceConfig) -> None:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What comes out of a checkpoint."""
+    """What comes out of a checkpoint; `capacity` if the number of slots was measured."""
 
+    capacity: Capacity | None
     model: LoadedLm
     stepper: LmStepper
     tokenizer: Tokenizer
@@ -83,11 +91,12 @@ def load(config: LmServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     lm = load_lm(checkpoint, device, dtype)
-    stepper = LmStepper(lm, config.slots)
-    for slot in range(config.slots):
+    capacity = None if config.slots else measure(lm, config, device)
+    stepper = LmStepper(lm, capacity.slots if capacity else config.slots)
+    for slot in range(stepper.slots):
         stepper.begin(slot, LmSettings(seed=0))
     for _ in range(WARM_UP_STEPS):
-        stepper.step(dict.fromkeys(range(config.slots)))
+        stepper.step(dict.fromkeys(range(stepper.slots)))
     model = LoadedLm(
         name=config.hf_repo or checkpoint.name,
         fingerprint=fingerprint(checkpoint.lm_path),
@@ -97,7 +106,15 @@ def load(config: LmServiceConfig) -> Loaded:
         codebook_size=lm.config.codebook_size,
         delays_steps=lm.config.delays,
     )
-    return Loaded(model, stepper, load_tokenizer(checkpoint.tokenizer_path))
+    return Loaded(capacity, model, stepper, load_tokenizer(checkpoint.tokenizer_path))
+
+
+def measure(lm: MoshiLm, config: LmServiceConfig, device: torch.device) -> Capacity:
+    """Finds how many sessions this machine carries, and tells what was measured."""
+    capacity = measure_capacity(lm, config.step_budget_ms / 1000, free_bytes(device))
+    tell("LM", capacity)
+    torch.cuda.empty_cache()  # what torch keeps of the sizes that were tried; others may want it
+    return capacity
 
 
 def load_tokenizer(path: Path) -> Tokenizer:

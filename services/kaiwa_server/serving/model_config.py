@@ -29,7 +29,18 @@ class ModelServiceConfig(ServiceConfig):
     threads: int = Field(
         0, description="CPU threads of one step; 0 leaves the choice to torch.", ge=0
     )
-    slots: int = Field(4, description="Sessions at once; each takes memory for its state.", ge=1)
+    slots: int = Field(
+        0,
+        description="Sessions at once; each takes memory for its state. 0 measures at the start "
+        "how many this machine carries, up to 64.",
+        ge=0,
+    )
+    step_budget_ms: float = Field(
+        64.0,
+        description="Where slots are measured: how long 99 of 100 steps may take, in ms. A frame "
+        "is 80 ms, which services on the same cores share.",
+        gt=0,
+    )
     silence_s: float = Field(
         60.0, description="How long a caller may send nothing before its call is ended, in s.", gt=0
     )

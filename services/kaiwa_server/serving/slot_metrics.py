@@ -61,6 +61,7 @@ class SlotMetrics:
             "kaiwa_frames", "Frames stepped, over all slots.", loop, registry=registry
         )
         self.admission = Admissions(registry)
+        self._registry = registry
 
     def on_step(self, loop: str) -> Callable[[StepStats], None]:
         """Gives what a step loop is to call after each step."""
@@ -74,6 +75,14 @@ class SlotMetrics:
             frames.inc(stats.batch)
 
         return observe
+
+    def measured(self, p99_s: float) -> None:
+        """Reports how long a step of all the slots took when they were measured at the start."""
+        Gauge(
+            "kaiwa_measured_step_p99_seconds",
+            "99th percentile of a step of all the slots with full contexts, measured at the start.",
+            registry=self._registry,
+        ).set(p99_s)
 
     def watch(self, loop: str, slots: Slots) -> None:
         """Reports a loop's slots from here on."""
