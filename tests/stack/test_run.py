@@ -14,8 +14,12 @@ class FakeService:
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.started = asyncio.Event()
         self.ready = asyncio.Event()
         self.ended = asyncio.Event()
+
+    async def start(self) -> None:
+        self.started.set()
 
     async def wait_until_ready(self, timeout_s: float) -> None:
         await self.ready.wait()
@@ -36,6 +40,26 @@ async def test_a_service_that_ends_while_another_loads_is_told_at_once(
     services[2].ended.set()
     with pytest.raises(ServiceFailed, match="gateway ended with exit code 1"):
         await asyncio.wait_for(run(services, StackConfig()), 5)
+
+
+async def test_services_with_a_given_number_of_slots_start_together(
+    services: list[FakeService],
+) -> None:
+    running = asyncio.create_task(run(services, StackConfig(slots=4)))
+    for service in services:
+        await asyncio.wait_for(service.started.wait(), 5)
+    running.cancel()
+
+
+async def test_services_that_measure_start_one_after_the_other(
+    services: list[FakeService],
+) -> None:
+    running = asyncio.create_task(run(services, StackConfig(slots=0, then="true")))
+    for index, service in enumerate(services):
+        await asyncio.wait_for(service.started.wait(), 5)
+        assert not any(later.started.is_set() for later in services[index + 1 :])
+        service.ready.set()
+    assert await asyncio.wait_for(running, 10) == 0
 
 
 async def test_the_command_runs_once_all_are_ready_and_its_exit_code_is_ours(

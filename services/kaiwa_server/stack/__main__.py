@@ -15,6 +15,8 @@ from kaiwa_server.stack.ports import PortTaken, require_free
 from kaiwa_server.stack.processes import ServiceFailed, ServiceProcess, ServiceSpec
 
 _STOP_PATIENCE_S = 10.0
+# Where slots are measured. A frame goes through both models, one after the other on the same cores.
+_STEP_BUDGET_MS = 32
 
 
 def main() -> None:
@@ -34,11 +36,9 @@ async def serve(config: StackConfig) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as stack:
-        services = []
-        for spec in _specs(config):
-            service = await ServiceProcess.start(spec)
+        services = [ServiceProcess(spec) for spec in _specs(config)]
+        for service in services:
             stack.push_async_callback(service.stop, _STOP_PATIENCE_S)
-            services.append(service)
         running = asyncio.create_task(run(services, config))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait((running, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -52,7 +52,7 @@ async def serve(config: StackConfig) -> int:
 
 
 async def run(services: list[ServiceProcess], config: StackConfig) -> int:
-    """Waits for the services to be ready and then for `then`, unless one of them ends before.
+    """Starts the services, and is there until `then` or one of them has ended.
 
     Raises:
         ServiceFailed: a service ended, or is not ready in time.
@@ -70,7 +70,12 @@ async def run(services: list[ServiceProcess], config: StackConfig) -> int:
 
 async def _work(services: list[ServiceProcess], config: StackConfig) -> int:
     started = time.monotonic()
+    if config.slots:
+        for service in services:
+            await service.start()
     for service in services:
+        if not config.slots:  # each measures while those before it have nothing to do
+            await service.start()
         await service.wait_until_ready(config.start_timeout_s)
         _say(f"{service.name:8} ready after {time.monotonic() - started:.1f} s")
     _say(
@@ -102,11 +107,13 @@ def _specs(config: StackConfig) -> list[ServiceSpec]:
     if config.model_dir or config.hf_repo:
         model = ["--model-dir", str(resolve_model_dir(config.model_dir, config.hf_repo))]
     engine = [*model, "--slots", str(config.slots), "--device", config.device]
-    engine += ["--threads", str(config.threads)]
+    engine += ["--threads", str(config.threads), "--step-budget-ms", str(_STEP_BUDGET_MS)]
     lm, codec = f"127.0.0.1:{config.lm_port}", f"127.0.0.1:{config.codec_port}"
     every_interface = config.host in ("0.0.0.0", "::")
     gateway_host = "127.0.0.1" if every_interface else config.host
-    logs = ["--log-level", config.log_level]
+    # Where slots are measured, the services behind the gateway say when they are full.
+    seats = ["--max-sessions", str(config.slots)] if config.slots else []
+    logs = ["--log-level", config.log_level or ("warning" if config.slots else "info")]
 
     def spec(
         name: str, port: int, metrics: str, *arguments: str, host: str = "127.0.0.1"
@@ -122,7 +129,7 @@ def _specs(config: StackConfig) -> list[ServiceSpec]:
             config.gateway_port,
             gateway_metrics,
             *("--host", config.host, "--http-port", str(config.http_port)),
-            *("--codec", codec, "--max-sessions", str(config.slots)),
+            *("--codec", codec, *seats),
             host=gateway_host,
         ),
     ]

@@ -46,7 +46,12 @@ class StackConfig(BaseSettings):
         description="Metrics ports of gateway, codec and LM, on loopback: three numbers with "
         "commas between them, in the environment variable [in brackets].",
     )
-    slots: int = Field(4, description="Sessions at once.", ge=1)
+    slots: int = Field(
+        4,
+        description="Sessions at once. 0 measures at the start how many this machine carries: the "
+        "LM first, then the codec, each with half of the time that a service has by itself.",
+        ge=0,
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
     threads: int = Field(
         max(1, (os.cpu_count() or 1) // 2),
@@ -61,6 +66,8 @@ class StackConfig(BaseSettings):
     start_timeout_s: float = Field(
         600.0, description="How long the services may take to get ready, in s.", gt=0
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "warning", description="The least serious messages that the services log."
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None,
+        description="The least serious messages that the services log. Default: warning, or info "
+        "where slots are measured, to show how.",
     )

@@ -30,27 +30,26 @@ class ServiceSpec:
 
 
 class ServiceProcess:
-    """A running service; it ends when this process ends, however that comes about."""
+    """A service; it ends when this process ends, however that comes about."""
 
-    def __init__(self, spec: ServiceSpec, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, spec: ServiceSpec) -> None:
         self.name = spec.name
-        self._address = spec.address
-        self._process = process
+        self._spec = spec
+        self._started: asyncio.Future[asyncio.subprocess.Process] = asyncio.Future()
 
-    @classmethod
-    async def start(cls, spec: ServiceSpec) -> "ServiceProcess":
+    async def start(self) -> None:
         """Starts the service. Its messages go to our own standard error."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            f"kaiwa_server.{spec.name}",
-            *spec.arguments,
+            f"kaiwa_server.{self.name}",
+            *self._spec.arguments,
             stdin=asyncio.subprocess.DEVNULL,
             # A Ctrl-C in the terminal reaches this process only, which then stops them in order.
             start_new_session=True,
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
-        return cls(spec, process)
+        self._started.set_result(process)
 
     async def wait_until_ready(self, timeout_s: float) -> None:
         """Returns once the service takes sessions.
@@ -65,28 +64,32 @@ class ServiceProcess:
             raise ServiceFailed(f"{self.name} is not ready after {timeout_s:g} s") from None
 
     async def wait_until_ended(self) -> Never:
-        """Waits until the service ends by itself, which it should not.
+        """Waits until the service has started and ends by itself, which it should not.
 
         Raises:
             ServiceFailed: always, in the end.
         """
-        code = await self._process.wait()
+        process = await asyncio.shield(self._started)
+        code = await process.wait()
         raise ServiceFailed(f"{self.name} ended with exit code {code}: its last words are above")
 
     async def stop(self, patience_s: float) -> None:
-        """Asks the service to stop, and ends it when it does not."""
-        if self._process.returncode is not None:
+        """Asks the service to stop, if it runs, and ends it when it does not."""
+        if not self._started.done():
             return
-        self._process.send_signal(signal.SIGTERM)
+        process = self._started.result()
+        if process.returncode is not None:
+            return
+        process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(patience_s):
-                await self._process.wait()
+                await process.wait()
         except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
+            process.kill()
+            await process.wait()
 
     async def _poll_health(self) -> None:
-        async with open_channel(self._address) as channel:
+        async with open_channel(self._spec.address) as channel:
             stub = health_pb2_grpc.HealthStub(channel)
             request = health_pb2.HealthCheckRequest(service="ready")
             while True:
