@@ -34,6 +34,10 @@ serve: setup ## Start everything and keep it running (MODEL_DIR=... for a real c
 test: setup-dev clients/typescript/node_modules ## Run every test
 	@$(BIN)/pytest $(PYTEST_FLAGS)
 
+.PHONY: soak
+soak: setup-dev ## Run the long tests, of sessions that come and go for hours (some minutes)
+	@$(BIN)/pytest -m soak $(PYTEST_FLAGS)
+
 .PHONY: bench
 bench: setup-dev ## Compare with the peers on one core, figures in out/bench/ (BENCH='--quick --part codec')
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
