@@ -4,7 +4,7 @@ import io
 
 from kaiwa.cli.screen import CallScreen
 from kaiwa.cli.script import Question
-from kaiwa.events import Audio, ContextRolled, GoingAway, Text
+from kaiwa.events import Audio, ContextRolled, FramesConcealed, GoingAway, Text, VoiceDropped
 from rich.console import Console
 
 
@@ -33,6 +33,19 @@ def test_a_pipe_gets_each_line_once_it_is_complete_in_order() -> None:
         "  3.20 s  note   from here on Moshi forgets the beginning of the talk",
         "  3.20 s  note   the service is going away in 1.5 s",
         "  3.28 s  Moshi  Bye",
+    ]
+
+
+def test_a_bad_network_is_told_of_once_and_lost_voice_each_time() -> None:
+    file = io.StringIO()
+    with CallScreen(Console(file=file)) as screen:
+        for number, step in enumerate((5, 6, 9, 20, 50), start=1):
+            screen.heard(FramesConcealed(step, 1, number))
+        screen.heard(VoiceDropped(50, 2, 2))
+    assert file.getvalue().splitlines() == [
+        "  0.40 s  note   your sound came too late and was filled up",
+        "  4.00 s  note   your sound came too late and was filled up",
+        "  4.00 s  note   2 frames of Moshi's voice waited too long here",
     ]
 
 

@@ -23,6 +23,8 @@ from kaiwa.events import (
 )
 
 FRAMES_BETWEEN_REFRESHES = 2
+# A network that is bad for a while is told of once: 2 s.
+STEPS_BETWEEN_GAPS = 25
 
 
 class CallScreen:
@@ -42,7 +44,7 @@ class CallScreen:
         self._questions = list(questions)
         self._duration_s = duration_s
         self._spoken_s = 0.0
-        self._concealed_step = -1  # the last one that was told of
+        self._concealed_step = -STEPS_BETWEEN_GAPS
         self._transcript = Transcript()
         self._live: Live | None = None
         if console.is_terminal:
@@ -89,7 +91,7 @@ class CallScreen:
                 frames = "1 frame" if event.frames == 1 else f"{event.frames} frames"
                 self._notice(event.step, f"{frames} of your sound came too fast and were left out")
             case FramesConcealed():
-                if event.step > self._concealed_step + 1:
+                if event.step > self._concealed_step + STEPS_BETWEEN_GAPS:
                     self._notice(event.step, "your sound came too late and was filled up")
                 self._concealed_step = event.step
             case VoiceDropped():
