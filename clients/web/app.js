@@ -55,12 +55,14 @@ const screen = {
   },
 };
 
+const BUTTONS = { idle: "Talk", failed: "Try again" };
+
 function say(state, title, details) {
   document.body.dataset.state = state;
   $("title").textContent = title;
   $("details").textContent = details;
   const isBusy = ["connecting", "waiting", "talking"].includes(state);
-  $("talk").textContent = isBusy ? "End" : state === "idle" ? "Talk" : "Talk again";
+  $("talk").textContent = isBusy ? "End" : (BUTTONS[state] ?? "Talk again");
   $("mute").disabled = state !== "talking";
   $("settings").disabled = isBusy;
 }
@@ -155,6 +157,8 @@ document.addEventListener("keydown", ({ key, target }) => {
   if (key === "m" && !$("mute").disabled && target.tagName !== "INPUT") $("mute").click();
   if (key === "Escape" && call) call.hangUp();
 });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => graph.draw());
+addEventListener("resize", () => graph.draw());
 addEventListener("pagehide", () => call?.hangUp());
 say("idle", "Talk with Moshi", "It listens while it speaks, as people do. Headphones make it best.");
 try {

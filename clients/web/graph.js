@@ -6,6 +6,7 @@ const GRID_MS = 100;
 
 export class Graph {
   #canvas;
+  #latestMs = 0; // where the right edge is, which stays when a talk is over
   #series; // name -> {color, points: [{atMs, value}]}
 
   /** Draws on `canvas` a line for each of `series`: {name: name of the CSS property with its colour}. */
@@ -16,7 +17,7 @@ export class Graph {
 
   /** Adds a value in ms to a series, now. */
   add(name, value) {
-    const atMs = performance.now();
+    const atMs = (this.#latestMs = performance.now());
     const { points } = this.#series.find((each) => each.name === name);
     points.push({ atMs, value });
     while (points[0].atMs < atMs - SHOWN_MS) points.shift();
@@ -40,13 +41,12 @@ export class Graph {
     const topMs = Math.ceil(Math.max(LEAST_TOP_MS, ...values) / GRID_MS) * GRID_MS;
     const y = (value) => height - 1 - (value / topMs) * (height - 14);
     this.#drawGrid(context, style, width, topMs, y);
-    const nowMs = performance.now();
     for (const { color, points } of this.#series) {
       context.strokeStyle = style.getPropertyValue(color);
       context.lineWidth = 1.5;
       context.lineJoin = "round";
       context.beginPath();
-      for (const { atMs, value } of points) context.lineTo(width * (1 - (nowMs - atMs) / SHOWN_MS), y(value));
+      for (const { atMs, value } of points) context.lineTo(width * (1 - (this.#latestMs - atMs) / SHOWN_MS), y(value));
       context.stroke();
     }
   }
