@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from kaiwa_server.models.delays import NO_INPUT
 from kaiwa_training.lm.dialogues import (
+    MASKED,
     SILENT,
     SPEAKING,
     UNKNOWN,
@@ -16,7 +17,14 @@ from kaiwa_training.lm.turns import Manners
 from training.lm.toy import CALM, ToyWorld
 
 CLEAN = DialoguePlan(
-    frames=120, dense=0.0, quiet=0.0, early=0.0, barge_in=0.0, replaced_tokens=0.0, dropped_stream=0
+    frames=120,
+    dense=0.0,
+    quiet=0.0,
+    early=0.0,
+    barge_in=0.0,
+    hasty=0.0,
+    replaced_tokens=0.0,
+    dropped_stream=0,
 )
 WORLD = ToyWorld()
 BANK = WORLD.bank()
@@ -129,6 +137,26 @@ def test_moshi_falls_silent_six_frames_after_somebody_begins_to_speak() -> None:
     assert interrupted > 3
 
 
+def test_a_hasty_reply_goes_on_and_its_beginning_is_not_learnt() -> None:
+    hasty = 0
+    rows = rows_of(replace(CLEAN, hasty=1.0, hasty_frames=(3, 5), manners=Manners(5, 0, 2)))
+    for tokens, weights, voice in zip(rows.tokens, rows.text_weights, rows.voice, strict=True):
+        loud, spoken = tokens[USER] >= CALM, tokens[1] >= CALM
+        for start in np.flatnonzero(spoken[1:] & ~spoken[:-1]) + 1:
+            if loud[start - 1] or loud[start]:
+                hasty += 1
+                assert not weights[max(0, start - 8) : start + 1].any()
+                assert (voice[start - 1 : start + 2] == MASKED).all()
+                assert spoken[start : start + 6].all() or start + 6 > len(spoken)
+    assert hasty > 10
+
+
+def test_silence_counts_while_a_question_goes_on() -> None:
+    rows = rows_of(CLEAN)
+    for tokens, weights in zip(rows.tokens, rows.text_weights, strict=True):
+        assert (weights[tokens[USER] >= CALM] >= 1.0).all()
+
+
 def test_tokens_are_replaced_and_acoustic_streams_dropped_but_never_the_semantic_one() -> None:
     noisy = rows_of(replace(CLEAN, replaced_tokens=0.2, dropped_stream=0.5)).tokens[:, USER:]
     dropped = (noisy == NO_INPUT).all(axis=2)
@@ -147,7 +175,7 @@ def test_tokens_are_blurred_into_like_ones_alone() -> None:
         for share in (0.0, 1.0)
     )
     other = plain != blurred
-    assert other.mean() > 0.1
+    assert other.mean() > 0.05
     assert np.array_equal(blurred[other], plain[other] ^ 1)
 
 

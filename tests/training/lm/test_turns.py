@@ -45,3 +45,9 @@ def test_no_reply_begins_while_somebody_speaks() -> None:
 
 def test_a_reply_that_has_just_begun_when_somebody_speaks_is_broken_off() -> None:
     assert said((1, 20, 40, 60), (2, 20, 63, 80))[1] == Saying(1, 65, 4, asked=60)
+
+
+def test_who_begins_too_early_goes_on() -> None:
+    turns = Turns(GREETING, Manners(answers_after=5, breaks_off_after=6, begins_none_after=2))
+    turns.ask(1, 20, 40, 60, early=9)
+    assert turns.sayings == [GREETING, Saying(1, 56, 20, asked=60)]

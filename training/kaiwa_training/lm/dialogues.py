@@ -14,8 +14,8 @@ from kaiwa_training.lm.turns import Manners, Saying, Turns
 UNKNOWN = -1
 """Stands for "no label here"."""
 
-SILENT, SPEAKING = 0, 1
-"""What Moshi's voice is to do in a step."""
+MASKED, SILENT, SPEAKING = 0, 1, 2
+"""What Moshi's voice is to do in a step; nothing is learnt of a masked one."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,9 @@ class DialoguePlan:
     """How rows are made: their length, their pace, and how often what happens in them.
 
     In a dense row every reply is interrupted when it has gone on for `dense_frames`, so that the
-    row holds more questions. What is not understood is many things and drawn `strangeness` times
-    as often as an intent.
+    row holds more questions. Some replies begin `hasty_frames` before their time, and what is
+    learnt of these is not to begin them but to go on. What is not understood is many things and
+    drawn `strangeness` times as often as an intent.
     """
 
     frames: int = 256
@@ -48,11 +49,13 @@ class DialoguePlan:
     quiet: float = 0.05
     early: float = 0.15
     barge_in: float = 0.25
+    hasty: float = 0.12
+    hasty_frames: tuple[int, int] = (6, 15)
     gap_frames: float = 12.0
     one_condition: float = 0.85
     noises_in_row: float = 0.5
     noise_frames: tuple[int, int] = (5, 40)
-    strangeness: float = 6.0
+    strangeness: float = 3.0
     replaced_tokens: float = 0.08
     blurred_tokens: float = 0.25
     dropped_stream: float = 0.15
@@ -110,6 +113,7 @@ class Dialogues:
         asked, turns = self._converse(condition, rng.random() < self.plan.dense, rng)
         user, words = self._user(condition, asked, rng)
         tokens, weights, voice, replies = self._moshi(turns, rng)
+        self._weigh_listening(asked, tokens[0], weights)
         self._disturb(user, rng)
         return np.concatenate((tokens, user)), weights, voice, replies, words
 
@@ -138,9 +142,18 @@ class Dialogues:
             asked.append((question, start))
             reply = self._numbers[store.intent[question]]
             speech_end = start + int(store.speech_end_frame[question])
-            turns.ask(reply, self._frames(reply), start, speech_end)
+            early = self._early(speech_end - start, rng)
+            turns.ask(reply, self._frames(reply), start, speech_end, early)
             free = start + int(store.lengths[question])
             barge_in = plan.barge_in
+
+    def _early(self, speech_frames: int, rng: np.random.Generator) -> int:
+        """How much too early a reply begins, mostly 0; never before Moshi has fallen silent."""
+        if rng.random() >= self.plan.hasty:
+            return 0
+        manners = self.plan.manners
+        most = speech_frames + manners.answers_after - manners.breaks_off_after - 2
+        return max(0, min(int(rng.integers(*self.plan.hasty_frames)), most))
 
     def _frames(self, reply: int) -> int:
         """How long a reply is."""
@@ -179,6 +192,7 @@ class Dialogues:
     def _moshi(self, turns: Turns, rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
         """Moshi's tokens [1 + codebooks, T], the text's weights, the voice and the replies due."""
         frames, weights = self.plan.frames, self.plan.weights
+        answers_after = self.plan.manners.answers_after
         silence = self.sounds.silence
         looped = (int(rng.integers(silence.shape[1])) + np.arange(frames)) % silence.shape[1]
         # Longer than the row, so that what is said at its end needs no special case.
@@ -198,8 +212,18 @@ class Dialogues:
             if saying.asked is not None:
                 # A step has heard the frame before it.
                 replies[saying.asked + 2 : saying.start + 1] = saying.reply
-            weigh(saying, tokens[0], text_weights, weights)
+            first_word = weigh(saying, tokens[0], text_weights, weights)
+            if saying.asked is not None and saying.start < saying.asked + answers_after:
+                text_weights[max(0, saying.start - weights.frames_before) : first_word + 1] = 0.0
+                voice[max(0, saying.start - 1) : saying.start + 2] = MASKED
         return tokens[:, :frames], text_weights[:frames], voice[:frames], replies[:frames]
+
+    def _weigh_listening(self, asked: list[tuple[int, int]], text: Array, weights: Array) -> None:
+        """Lets it count that nothing is said while a question goes on."""
+        for question, start in asked:
+            heard = slice(start, start + int(self.pool.store.speech_end_frame[question]))
+            silent = (text[heard] == PADDING) & (weights[heard] > 0)
+            weights[heard][silent] = self.plan.weights.padding_near_reply
 
     def _disturb(self, user: Array, rng: np.random.Generator) -> None:
         """Replaces some of the user's tokens, by like ones and by any, and takes whole acoustic
@@ -217,8 +241,11 @@ class Dialogues:
         user[dropped] = NO_INPUT
 
 
-def weigh(saying: Saying, text: Array, into: Array, weights: TextWeights) -> None:
-    """Ends the padding before a saying in the text [T], and weighs what is around and in it."""
+def weigh(saying: Saying, text: Array, into: Array, weights: TextWeights) -> int:
+    """Ends the padding before a saying in the text [T], and weighs what is around and in it.
+
+    Gives the frame of its first word.
+    """
     first_word = saying.start
     while text[first_word] in (PADDING, END_OF_PADDING) and first_word < saying.end - 1:
         first_word += 1
@@ -231,3 +258,4 @@ def weigh(saying: Saying, text: Array, into: Array, weights: TextWeights) -> Non
     into[max(0, saying.start - weights.frames_before) : first_word] = weights.padding_near_reply
     into[saying.end : saying.end + weights.frames_after] = weights.padding_near_reply
     into[max(0, first_word - 1) : first_word + 1] = weights.first_word
+    return first_word

@@ -34,7 +34,7 @@ class LmPlan:
     hardware that has it; elsewhere it is ten times slower.
     """
 
-    steps: int = 5200
+    steps: int = 6400
     rows: int = 16
     top_rate: float = 2e-3
     warm_up: int = 150

@@ -42,13 +42,20 @@ class Turns:
         self.sayings = [first]
         """All that Moshi says, in order, if nothing more is asked."""
 
-    def ask(self, reply: int, length: int, speech_start: int, speech_end: int) -> None:
-        """Takes a question, to which `reply` is the answer, `length` frames long."""
+    def ask(
+        self, reply: int, length: int, speech_start: int, speech_end: int, early: int = 0
+    ) -> None:
+        """Takes a question, to which `reply` is the answer, `length` frames long.
+
+        It begins so many frames too `early` if Moshi took a pause for the question's end; it then
+        goes on, since what comes after the pause is no new question.
+        """
         manners, last = self._manners, self.sayings.pop()
         if last.start <= speech_start + manners.begins_none_after:
             said = speech_start + manners.breaks_off_after - last.start
             self.sayings.append(replace(last, length=min(last.length, said)))
-        self.sayings.append(Saying(reply, speech_end + manners.answers_after, length, speech_end))
+        start = speech_end + manners.answers_after - early
+        self.sayings.append(Saying(reply, start, length, speech_end))
 
     @property
     def end(self) -> int:
