@@ -87,7 +87,7 @@ def differs(together: list[Step], alone: list[Step]) -> bool:
     return False
 
 
-@pytest.mark.parametrize("steps", [400, pytest.param(2_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("steps", [500, pytest.param(2_000, marks=pytest.mark.soak)])
 def test_every_session_says_what_it_says_alone(steps: int) -> None:
     churn, crowd = Churn(seed=steps), Listener(SLOTS)
     together: dict[int, list[Step]] = defaultdict(list)
