@@ -9,6 +9,7 @@ import { SoundCard } from "./sound_card.js";
 const FRAME_MS = 80;
 const PACKET_MS = 20;
 const SUMMARY_WITHIN_MS = 3000;
+const MAX_LATE_S = 0.5; // of sound that a busy browser has recorded and not looked at
 
 /**
  * `screen` is told what happens: `checking(check)` and `passed(check)`, `waiting()`, the contract's `ready`,
@@ -27,6 +28,7 @@ export class Call {
   #isOpen = false;
   #isOver = false;
   #leftOutFrames = 0; // by the service
+  #filledInFrames = 0; // by the service, where nothing had come
   #skippedMs = 0; // here
 
   /** To be made in answer to a click. */
@@ -90,7 +92,7 @@ export class Call {
       },
       text: (text) => this.#screen.text(text),
       event: (event) => {
-        if (event.framesDropped) this.#leaveOut(Number(event.step), Number(event.framesDropped.totalFrames));
+        this.#count(event);
         this.#screen.event(event);
       },
       audio: (data) => this.#coding.decode(data),
@@ -107,7 +109,8 @@ export class Call {
     if (this.#isOpen) {
       this.#delay.spokenFrom(atS);
       this.#recording.add(spoken, heard);
-      this.#coding.encode(spoken);
+      if (this.#card.nowS - atS > MAX_LATE_S) this.#skip();
+      else this.#coding.encode(spoken);
     }
     for (const { frame, atS: begunS } of begun) {
       const delayMs = this.#delay.heard(frame, begunS + this.#card.outputLatencyS);
@@ -117,13 +120,17 @@ export class Call {
     this.#screen.packet({ spoken, heard, concealed, droppedMs, leftOutMs });
   }
 
-  #leaveOut(step, totalFrames) {
-    this.#leftOutFrames = totalFrames;
-    this.#delay.leftOut(step, totalFrames);
+  #count({ step, framesDropped, framesConcealed }) {
+    this.#leftOutFrames = Number(framesDropped?.totalFrames ?? this.#leftOutFrames);
+    this.#filledInFrames = Number(framesConcealed?.totalFrames ?? this.#filledInFrames);
+    if (framesDropped || framesConcealed) this.#delay.missed(Number(step), this.#leftOutFrames - this.#filledInFrames);
   }
 
   #send(packet) {
-    if (this.#isOver || this.#conversation.send(packet)) return;
+    if (!this.#isOver && !this.#conversation.send(packet)) this.#skip();
+  }
+
+  #skip() {
     this.#skippedMs += PACKET_MS;
     this.#delay.skipped(PACKET_MS);
   }

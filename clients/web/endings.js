@@ -31,6 +31,7 @@ export function sentenceOf(summary) {
   const seconds = Math.round(Number(summary.framesIn) * 0.08);
   const parts = [`Moshi heard ${seconds} s of you`];
   if (Number(summary.framesDropped)) parts.push(`${summary.framesDropped} frames were left out`);
+  if (Number(summary.framesConcealed)) parts.push(`${summary.framesConcealed} that did not come were filled in`);
   parts.push(`the service answered each frame in ${Math.round(summary.turnaroundP50Ms)} ms (median)`);
   return `${parts.join(", ")}; seed ${summary.seed}.`;
 }

@@ -38,6 +38,11 @@ export class SoundCard {
     }
   }
 
+  /** The time now, in s of the clock. */
+  get nowS() {
+    return this.#context.currentTime;
+  }
+
   /** How long after its moment on the clock a sample sounds, in s. */
   get outputLatencyS() {
     return this.#context.outputLatency || this.#context.baseLatency;

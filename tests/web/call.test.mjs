@@ -122,6 +122,17 @@ test("sound that the network does not take is left out and told", async () => {
   socket.close();
 });
 
+test("sound that a busy browser looks at too late is left out and told", async () => {
+  const { screen, call, socket } = await talking();
+  microphone.record(0, [], 0.4);
+  for (let n = 1; n <= 5; n++) microphone.record(n * 0.02, [], 0.6);
+  microphone.record(0.12);
+  assert.equal(socket.sent.length, 3);
+  assert.equal(named(screen, "packet").at(-1).leftOutMs, 100);
+  call.hangUp();
+  socket.close();
+});
+
 test("a frame that begins to sound is measured from what it answers", async () => {
   const { screen, call, socket } = await talking();
   microphone.record(5);

@@ -34,11 +34,16 @@ export class FakeSocket {
 }
 
 class FakeAudioContext {
+  static nowS = 0;
   state = "running";
   outputLatency = 0;
   baseLatency = 0;
   destination = {};
   audioWorklet = { addModule: async () => {} };
+
+  get currentTime() {
+    return FakeAudioContext.nowS;
+  }
 
   createMediaStreamSource() {
     return { connect() {} };
@@ -76,8 +81,9 @@ export const microphone = {
     });
   },
 
-  /** Records 20 ms, and plays as much, from this moment of the clock on. */
-  record(atS, begun = []) {
+  /** Records 20 ms, and plays as much, from this moment of the clock on; the page sees it `lateS` later. */
+  record(atS, begun = [], lateS = 0) {
+    FakeAudioContext.nowS = atS + 0.02 + lateS;
     const [spoken, heard] = [new Float32Array(960), new Float32Array(960)];
     const data = { atS, spoken, heard, begun, heldMs: 0, concealed: 0, droppedMs: 0 };
     FakeAudioWorkletNode.last.port.onmessage({ data });

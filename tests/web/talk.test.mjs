@@ -39,8 +39,8 @@ test("the delay of a frame is from the beginning of the user's frame that it ans
 test("frames that were left out are counted on from the step that did not hear them", () => {
   const delay = new Delay();
   delay.spokenFrom(0);
-  delay.leftOut(50, 2);
-  delay.leftOut(60, 5);
+  delay.missed(50, 2);
+  delay.missed(60, 5);
   assert.equal(Math.round(delay.heard(49, 48 * 0.08 + 0.2)), 200);
   assert.equal(Math.round(delay.heard(50, (49 + 2) * 0.08 + 0.2)), 200);
   assert.equal(Math.round(delay.heard(60, (59 + 5) * 0.08 + 0.2)), 200);
