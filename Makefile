@@ -70,7 +70,7 @@ setup-training: ## Make .venv with what training the small model needs, and the 
 	@scripts/setup.sh training
 
 .PHONY: demo-model
-demo-model: setup-training ## Train the small model from nothing into build/demo-model (two hours or so; resumes)
+demo-model: setup-training ## Train the small model from nothing into build/demo-model (three hours or so; resumes)
 	@$(BIN)/python -m kaiwa_training
 
 .PHONY: judge-model

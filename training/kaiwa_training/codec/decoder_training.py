@@ -36,7 +36,7 @@ class Spoken:
 class DecoderPlan:
     """How long and how fast."""
 
-    steps: int = 4000
+    steps: int = 10000
     rows: int = 8
     frames: int = 20
     top_rate: float = 1e-3
