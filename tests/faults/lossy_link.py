@@ -73,15 +73,29 @@ async def jittering_proxy(target: str, jitter_s: float, seed: int) -> AsyncItera
     host, port = target.rsplit(":", 1)
     dice = random.Random(seed)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    calls: set[asyncio.Task[None]] = set()
+
+    async def carry_both_ways(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        async with asyncio.TaskGroup() as both:
-            both.create_task(_carry(reader, far_writer, dice, jitter_s))
-            both.create_task(_carry(far_reader, writer, dice, jitter_s))
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_carry(reader, far_writer, dice, jitter_s))
+                both.create_task(_carry(far_reader, writer, dice, jitter_s))
+        finally:
+            for end in (writer, far_writer):
+                end.close()
+                with contextlib.suppress(ConnectionError):
+                    await end.wait_closed()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.add(asyncio.create_task(carry_both_ways(reader, writer)))
 
     server = await asyncio.start_server(serve, HERE, 0)
     async with server:
         yield f"{HERE}:{server.sockets[0].getsockname()[1]}"
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def _carry(
