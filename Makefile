@@ -3,7 +3,7 @@
 BIN := .venv/bin
 OUT := out
 QUESTION ?=
-SEED ?= 2
+SEED ?= 3
 MODEL_DIR ?=
 MODEL_FLAG := $(if $(MODEL_DIR),--model-dir $(MODEL_DIR))
 PYTEST_FLAGS ?=
