@@ -32,7 +32,6 @@ async def test_a_conversation_over_a_lossy_link_stays_live(tmp_path: Path) -> No
     except NotPermitted as reason:
         pytest.skip(str(reason))
     assert process.returncode == 0, output.decode()
-    print(output.decode())
     told = json.loads(document.read_text())
     summary, figures = told["summary"], told["figures"]
     assert summary["frames_in"] == summary["frames_out"]

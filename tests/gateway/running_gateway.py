@@ -115,6 +115,7 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
 
 PCM = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_F32LE)
 FRAME = np.linspace(-0.5, 0.5, 1920, dtype=np.float32)
+FRAME_DATA = FRAME.astype("<f4").tobytes()
 
 
 def config_message(
@@ -148,6 +149,19 @@ async def read_all(call: Any) -> list[dialogue_pb2.ConverseResponse]:
     while (response := await call.read()) is not grpc.aio.EOF:
         responses.append(response)
     return responses
+
+
+async def next_audio(call: Any) -> dialogue_pb2.OutputAudio:
+    """The next frame of Moshi's voice, past all that comes before it."""
+    while not (response := await call.read()).HasField("audio"):
+        pass
+    return response.audio
+
+
+def events_of(
+    responses: list[dialogue_pb2.ConverseResponse], kind: str
+) -> list[dialogue_pb2.Event]:
+    return [response.event for response in responses if response.event.HasField(kind)]
 
 
 async def failure_of(call: Any) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 from gateway.running_gateway import (
     FRAME,
+    FRAME_DATA,
     Gateway,
     running_gateway,
     until,
@@ -23,7 +24,6 @@ from kaiwa_server.gateway.json_api import request_of
 Socket = aiohttp.ClientWebSocketResponse
 
 PCM = {"encoding": "AUDIO_ENCODING_PCM_F32LE"}
-FRAME_DATA = FRAME.astype("<f4").tobytes()
 FORMATS = {"inputFormat": PCM, "outputFormat": PCM}
 # Most tests speak as fast as they are answered, and not in real time.
 CONFIG = json.dumps({"config": {**FORMATS, "pace": "PACE_FAST"}})

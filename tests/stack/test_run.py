@@ -48,6 +48,7 @@ async def test_services_with_a_given_number_of_slots_start_together(
     running = asyncio.create_task(run(services, StackConfig(slots=4)))
     for service in services:
         await asyncio.wait_for(service.started.wait(), 5)
+    assert not any(service.ready.is_set() for service in services)
     running.cancel()
 
 

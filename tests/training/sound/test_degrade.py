@@ -97,9 +97,9 @@ def test_most_of_the_time_there_is_noise_over_all_of_it_as_loud_as_told(
     for other in ("_telephone", "_reverberate"):
         monkeypatch.setattr(degrading, other, lambda samples, rng: samples)
     found = many(1.0)
-    for sound in found:
-        if np.abs(sound.heard).max() == 1:
-            continue  # clipped
+    whole = [sound for sound in found if np.abs(sound.heard).max() < 1]
+    assert len(whole) > 0.9 * len(found), "few are clipped"
+    for sound in whole:
         noise = sound.heard - sound.clean
         assert rms(noise) == pytest.approx(sound.noise_rms, rel=1e-3)
         assert bool(noise[:100].any()) == bool(noise[-100:].any()) == (sound.noise_rms > 0)
