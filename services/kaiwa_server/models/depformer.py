@@ -27,17 +27,15 @@ class DepformerCache:
 
     def __init__(self, config: DepformerConfig, codebooks: int, like: Tensor) -> None:
         batch = like.shape[0]
-        shape = (config.layers, batch, config.heads, codebooks, config.dim // config.heads)
-        self.keys = like.new_empty(shape)
-        self.values = like.new_empty(shape)
+        shape = (batch, 2, config.heads, codebooks, config.dim // config.heads)
+        self.pairs = [like.new_empty(shape) for _ in range(config.layers)]
 
-    def extend(
-        self, layer: int, codebook: int, key: Tensor, value: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Adds a codebook's key and value [B, H, Dh], gives those so far [B, H, n, Dh]."""
-        self.keys[layer, :, :, codebook] = key
-        self.values[layer, :, :, codebook] = value
-        return self.keys[layer, :, :, : codebook + 1], self.values[layer, :, :, : codebook + 1]
+    def extend(self, layer: int, codebook: int, pair: Tensor) -> tuple[Tensor, Tensor]:
+        """Adds a codebook's key and value [B, 2, H, Dh], gives those so far [B, H, n, Dh]."""
+        pairs = self.pairs[layer]
+        pairs[:, :, :, codebook] = pair
+        keys, values = pairs[:, :, :, : codebook + 1].unbind(1)
+        return keys, values
 
 
 class DepformerAttention(nn.Module):
@@ -52,10 +50,10 @@ class DepformerAttention(nn.Module):
 
     def forward(self, x: Tensor, codebook: int, layer: int, cache: DepformerCache) -> Tensor:
         """x [B, 1, D] -> [B, 1, D]; the cache takes up the codebook's key and value."""
-        joined = self.in_projs[codebook](x[:, 0]).unflatten(-1, (3, self.heads, -1))
-        query, key, value = joined.unbind(1)  # [B, H, Dh] each
-        keys, values = cache.extend(layer, codebook, key, value)
-        seen = F.scaled_dot_product_attention(query[:, :, None], keys, values)  # [B, H, 1, Dh]
+        joined = self.in_projs[codebook](x).view(len(x), 3, self.heads, -1)
+        keys, values = cache.extend(layer, codebook, joined[:, 1:])
+        query = joined[:, 0, :, None]  # [B, H, 1, Dh]
+        seen = F.scaled_dot_product_attention(query, keys, values)  # [B, H, 1, Dh]
         out: Tensor = self.out_projs[codebook](seen.transpose(1, 2).flatten(2))
         return out
 

@@ -104,10 +104,10 @@ class TransformerState:
         return rows, filled
 
     def write(self, layer: int, window: Window, keys: Tensor, values: Tensor) -> None:
-        """Puts the new keys and values [B, H, T, Dh] in their places."""
+        """Puts the new keys and values [B, T, H, Dh] in their places."""
         rows = window.rows[:, None]
-        self.keys[layer][rows, :, window.places] = keys.transpose(1, 2)
-        self.values[layer][rows, :, window.places] = values.transpose(1, 2)
+        self.keys[layer][rows, :, window.places] = keys
+        self.values[layer][rows, :, window.places] = values
 
     def read(self, layer: int, window: Window) -> tuple[Tensor, Tensor]:
         """The keys and values [B, H, filled, Dh] of the window's rows."""

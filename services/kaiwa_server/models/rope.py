@@ -5,21 +5,18 @@ import math
 import torch
 from torch import Tensor
 
-Angles = tuple[Tensor, Tensor]
-"""The cosines and sines of the pairs' angles, [B, 1, T, head_dim / 2] each."""
 
-
-def rope_angles(positions: Tensor, head_dim: int, max_period: float) -> Angles:
-    """By how much to turn each pair at positions [B, T]."""
+def rope_turns(positions: Tensor, head_dim: int, max_period: float) -> Tensor:
+    """What turns each pair at positions [B, T], as a complex number of length 1: [B, T, Dh / 2]."""
     pairs = torch.arange(head_dim // 2, device=positions.device, dtype=torch.float32)
     frequencies = torch.exp(pairs * (-2.0 * math.log(max_period) / head_dim))
-    angles = positions.float()[:, None, :, None] * frequencies
-    return angles.cos(), angles.sin()
+    angles = positions.float()[:, :, None] * frequencies
+    return torch.polar(torch.ones_like(angles), angles)
 
 
-def rotate(x: Tensor, angles: Angles) -> Tensor:
-    """Turns the pairs (0, 1), (2, 3), ... of x [B, H, T, Dh] by their angles."""
-    cos, sin = angles
-    real, imaginary = x.float().view(*x.shape[:-1], -1, 2).unbind(-1)  # [B, H, T, Dh / 2]
-    turned = torch.stack((real * cos - imaginary * sin, real * sin + imaginary * cos), dim=-1)
-    return turned.flatten(-2).to(x.dtype)
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
+    """Turns the pairs (0, 1), (2, 3), ... of x [B, T, ..., Dh] by `turns` [B, T, Dh / 2]."""
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
+    between = (1,) * (pairs.ndim - turns.ndim)
+    turned = pairs * turns.view(*turns.shape[:2], *between, turns.shape[-1])
+    return torch.view_as_real(turned).flatten(-2).to(x.dtype)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.models.ring_cache import TransformerState, Window
-from kaiwa_server.models.rope import Angles, rope_angles, rotate
+from kaiwa_server.models.rope import rope_turns, rotate
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,8 @@ class RmsNormF32(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Norms x [B, T, D] over D."""
-        wide = x.float()
-        power = wide.square().mean(dim=-1, keepdim=True) + self.eps
-        return (wide * (self.alpha.float() * power.rsqrt())).to(x.dtype)
+        scale = self.alpha.float().flatten()
+        return F.rms_norm(x.float(), scale.shape, scale, self.eps).to(x.dtype)
 
 
 class LayerScale(nn.Module):
@@ -90,14 +89,14 @@ class SelfAttention(nn.Module):
         self.out_projs = nn.ModuleList([nn.Linear(config.dim, config.dim, bias=False)])
 
     def forward(
-        self, x: Tensor, state: TransformerState, layer: int, window: Window, angles: Angles
+        self, x: Tensor, state: TransformerState, layer: int, window: Window, turns: Tensor
     ) -> Tensor:
         """x [B, T, D] -> [B, T, D]; the layer's rings take up its keys and values."""
-        joined = self.in_projs[0](x).unflatten(-1, (3, self.config.heads, -1))
-        query, key, value = joined.permute(2, 0, 3, 1, 4)  # [B, H, T, Dh] each
-        state.write(layer, window, rotate(key, angles), value)
+        joined = self.in_projs[0](x).view(*x.shape[:2], 3, self.config.heads, -1)
+        query, key = rotate(joined[:, :, :2], turns).unbind(2)  # [B, T, H, Dh] each
+        state.write(layer, window, key, joined[:, :, 2])
         keys, values = state.read(layer, window)
-        query = rotate(query, angles)
+        query = query.transpose(1, 2)
         seen = F.scaled_dot_product_attention(query, keys, values, attn_mask=window.visible)
         out: Tensor = self.out_projs[0](seen.transpose(1, 2).flatten(2))
         return out
@@ -121,10 +120,10 @@ class TransformerLayer(nn.Module):
         self.layer_scale_2 = _scale(config)
 
     def forward(
-        self, x: Tensor, state: TransformerState, layer: int, window: Window, angles: Angles
+        self, x: Tensor, state: TransformerState, layer: int, window: Window, turns: Tensor
     ) -> Tensor:
         """x [B, T, D] -> [B, T, D]."""
-        x = x + self.layer_scale_1(self.self_attn(self.norm1(x), state, layer, window, angles))
+        x = x + self.layer_scale_1(self.self_attn(self.norm1(x), state, layer, window, turns))
         out: Tensor = x + self.layer_scale_2(self._feed_forward(self.norm2(x)))
         return out
 
@@ -162,9 +161,9 @@ class Transformer(nn.Module):
         """
         _, count, _ = x.shape
         window = state.window(rows, count)
-        angles = rope_angles(window.positions, self.config.head_dim, self.config.max_period)
+        turns = rope_turns(window.positions, self.config.head_dim, self.config.max_period)
         for index, layer in enumerate(self.layers):
-            x = layer(x, state, index, window, angles)
+            x = layer(x, state, index, window, turns)
         state.advance(window)
         return x
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from kaiwa_server.models.conv import CausalConv1d, CausalConvTranspose1d
 from kaiwa_server.models.mimi import FrameTransformer, Mimi
-from kaiwa_server.models.rope import rope_angles, rotate
+from kaiwa_server.models.rope import rope_turns, rotate
 from kaiwa_server.models.seanet import ResidualBlock
 from kaiwa_server.models.transformer import SelfAttention, TransformerLayer
 from torch import Tensor, nn
@@ -78,30 +78,27 @@ def frame_transformer(module: FrameTransformer, x: Tensor) -> Tensor:
     last = positions // module.latents_per_frame * module.latents_per_frame
     oldest = last + module.latents_per_frame - config.context
     visible = (positions <= positions[:, None]) & (positions >= oldest[:, None])  # [T, T]
-    angles = rope_angles(positions[None], config.head_dim, config.max_period)
+    turns = rope_turns(positions[None], config.head_dim, config.max_period)
     x = x.transpose(1, 2)
     for layer in module.transformer.layers:
         assert isinstance(layer, TransformerLayer)
-        x = _layer(layer, x, visible, angles)
+        x = _layer(layer, x, visible, turns)
     return x.transpose(1, 2)
 
 
-def _layer(
-    layer: TransformerLayer, x: Tensor, visible: Tensor, angles: tuple[Tensor, Tensor]
-) -> Tensor:
-    seen = _attention(layer.self_attn, layer.norm1(x), visible, angles)
+def _layer(layer: TransformerLayer, x: Tensor, visible: Tensor, turns: Tensor) -> Tensor:
+    seen = _attention(layer.self_attn, layer.norm1(x), visible, turns)
     x = x + layer.layer_scale_1(seen)
     inner = F.gelu(layer.linear1(layer.norm2(x)))
     out: Tensor = x + layer.layer_scale_2(layer.linear2(inner))
     return out
 
 
-def _attention(
-    module: SelfAttention, x: Tensor, visible: Tensor, angles: tuple[Tensor, Tensor]
-) -> Tensor:
+def _attention(module: SelfAttention, x: Tensor, visible: Tensor, turns: Tensor) -> Tensor:
     joined = module.in_projs[0](x).unflatten(-1, (3, module.config.heads, -1))
-    query, key, value = joined.permute(2, 0, 3, 1, 4)  # [B, H, T, Dh] each
-    query, key = rotate(query, angles), rotate(key, angles)
+    turned = rotate(joined[:, :, :2], turns)
+    query, key = turned.permute(2, 0, 3, 1, 4)  # [B, H, T, Dh] each
+    value = joined[:, :, 2].transpose(1, 2)
     seen = F.scaled_dot_product_attention(query, key, value, attn_mask=visible)
     out: Tensor = module.out_projs[0](seen.transpose(1, 2).flatten(2))
     return out

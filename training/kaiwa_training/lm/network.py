@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from kaiwa_server.models.depformer import DepformerLayer
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.lm_config import LmConfig
-from kaiwa_server.models.rope import rope_angles
+from kaiwa_server.models.rope import rope_turns
 from kaiwa_server.models.transformer import SelfAttention, SiluGating, TransformerLayer
 from torch import Tensor, nn
 
@@ -43,8 +43,8 @@ class TrainableLm(MoshiLm):
         _, steps, _ = x.shape
         temporal = self.config.temporal
         positions = torch.arange(steps, device=x.device)
-        cosines, sines = rope_angles(positions[None], temporal.head_dim, temporal.max_period)
-        turns = torch.complex(cosines, sines)[0, 0, :, None, None]  # [T, 1, 1, Dh / 2]
+        turns = rope_turns(positions[None], temporal.head_dim, temporal.max_period)
+        turns = turns[0, :, None, None]  # [T, 1, 1, Dh / 2]
         ago = positions[:, None] - positions  # [T, T]
         visible = (ago >= 0) & (ago < temporal.context)
         for layer in cast("list[TransformerLayer]", self.transformer.layers):
