@@ -7,6 +7,7 @@ one's.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from kaiwa_server.models import weights
@@ -14,6 +15,10 @@ from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.lm_config import LmConfig
 from kaiwa_server.models.mimi import Mimi
 from kaiwa_server.models.mimi_config import MimiConfig
+from kaiwa_server.models.packing import pack
+from torch import nn
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,21 @@ def _loaded_in(name: str, dtype: torch.dtype) -> Variant:
 
 EXACT = _loaded_in("fp32", torch.float32)
 
-VARIANTS = (EXACT, _loaded_in("bf16", torch.bfloat16))
+
+def _packed(module: ModuleT) -> ModuleT:
+    pack(module)
+    return module
+
+
+PACKED = Variant(
+    "bf16 products",
+    True,
+    torch.float32,
+    lambda config, path: _packed(EXACT.load_mimi(config, path)),
+    lambda config, path: _packed(EXACT.load_lm(config, path)),
+)
+
+VARIANTS = (EXACT, PACKED)
 """The exact one comes first."""
 
 

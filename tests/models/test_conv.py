@@ -25,12 +25,12 @@ def convolution(request: pytest.FixtureRequest) -> nn.Module:
 
 
 def noise(rows: int, length: int, seed: int) -> Tensor:
-    return torch.randn(rows, 3, length, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(rows, length, 3, generator=torch.Generator().manual_seed(seed))
 
 
 def stream(convolution: nn.Module, state: ConvState, slot: int, x: Tensor, piece: int) -> Tensor:
     row = torch.tensor([slot])
-    return torch.cat([convolution(part, state, row) for part in x.split(piece, dim=-1)], dim=-1)
+    return torch.cat([convolution(part, state, row) for part in x.split(piece, dim=1)], dim=1)
 
 
 @pytest.mark.parametrize("piece", [2, 4, 12])
@@ -44,14 +44,14 @@ def test_pieces_equal_the_whole(convolution: nn.Module, piece: int) -> None:
 def test_rows_do_not_depend_on_their_neighbours(convolution: nn.Module) -> None:
     state = ConvState(4, convolution)
     x = noise(2, 12, seed=2)
-    stream(convolution, state, 3, x[1:, :, :4], piece=2)
+    stream(convolution, state, 3, x[1:, :4], piece=2)
     rows = torch.tensor([3, 1])
-    first = convolution(torch.cat((x[1:, :, 4:8], x[:1, :, :4])), state, rows)
-    second = convolution(torch.cat((x[1:, :, 8:], x[:1, :, 4:8])), state, rows)
-    together = torch.cat((first, second), dim=-1)
+    first = convolution(torch.cat((x[1:, 4:8], x[:1, :4])), state, rows)
+    second = convolution(torch.cat((x[1:, 8:], x[:1, 4:8])), state, rows)
+    together = torch.cat((first, second), dim=1)
     early = stream(convolution, ConvState(1, convolution), 0, x[1:], piece=2)
-    late = stream(convolution, ConvState(1, convolution), 0, x[:1, :, :8], piece=2)
-    torch.testing.assert_close(together[0], early[0, :, -together.shape[-1] :])
+    late = stream(convolution, ConvState(1, convolution), 0, x[:1, :8], piece=2)
+    torch.testing.assert_close(together[0], early[0, -together.shape[1] :])
     torch.testing.assert_close(together[1], late[0])
 
 
@@ -77,7 +77,7 @@ def test_zeros_lie_before_the_first_sample() -> None:
     convolution = CausalConv1d(3, 5, 7).requires_grad_(False)
     x = noise(1, 8, seed=7)
     inner = convolution.conv["conv"]
-    padded = F.conv1d(F.pad(x, (6, 0)), inner.weight, inner.bias)
+    padded = F.conv1d(F.pad(x.mT, (6, 0)), inner.weight, inner.bias).mT
     torch.testing.assert_close(
         stream(convolution, ConvState(1, convolution), 0, x, piece=2), padded
     )
@@ -87,7 +87,7 @@ def test_a_replicating_convolution_sees_the_first_sample_before_it() -> None:
     convolution = CausalConv1d(3, 5, 4, stride=2, padding="replicate").requires_grad_(False)
     x = noise(1, 8, seed=8)
     inner = convolution.conv["conv"]
-    padded = F.conv1d(F.pad(x, (2, 0), mode="replicate"), inner.weight, inner.bias, stride=2)
+    padded = F.conv1d(F.pad(x.mT, (2, 0), mode="replicate"), inner.weight, inner.bias, stride=2).mT
     torch.testing.assert_close(
         stream(convolution, ConvState(1, convolution), 0, x, piece=2), padded
     )
@@ -97,7 +97,7 @@ def test_a_transposed_convolution_gives_each_output_as_soon_as_it_is_whole() -> 
     convolution = CausalConvTranspose1d(3, 5, stride=4).requires_grad_(False)
     x = noise(1, 6, seed=9)
     inner = convolution.convtr["convtr"]
-    whole = F.conv_transpose1d(x, inner.weight, inner.bias, stride=4)[..., :24]
+    whole = F.conv_transpose1d(x.mT, inner.weight, inner.bias, stride=4).mT[:, :24]
     torch.testing.assert_close(stream(convolution, ConvState(1, convolution), 0, x, piece=1), whole)
 
 

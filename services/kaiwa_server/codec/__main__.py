@@ -24,6 +24,7 @@ from kaiwa_server.models.checkpoint import Checkpoint, load_mimi
 from kaiwa_server.models.device import choose_device
 from kaiwa_server.models.memory import free_bytes
 from kaiwa_server.models.mimi import Mimi
+from kaiwa_server.models.packing import pack_for_cpu
 from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
@@ -95,6 +96,8 @@ def load(config: CodecServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     device = choose_device(config.device)
     mimi = load_mimi(checkpoint, device)
+    if config.precision == "bf16" and device.type == "cpu":
+        pack_for_cpu(mimi)
     capacity = None if config.slots else measure(mimi, config, device)
     slots = capacity.slots if capacity else config.slots
     encoder, decoder = EncodeStepper(mimi, slots), DecodeStepper(mimi, slots)

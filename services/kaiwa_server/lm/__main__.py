@@ -25,6 +25,7 @@ from kaiwa_server.models.checkpoint import Checkpoint, load_lm
 from kaiwa_server.models.device import choose_device
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.memory import free_bytes
+from kaiwa_server.models.packing import pack_for_cpu
 from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.hub import resolve_model_dir
@@ -91,6 +92,8 @@ def load(config: LmServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     lm = load_lm(checkpoint, device, dtype)
+    if config.precision == "bf16" and device.type == "cpu":
+        pack_for_cpu(lm)
     capacity = None if config.slots else measure(lm, config, device)
     stepper = LmStepper(lm, capacity.slots if capacity else config.slots)
     for slot in range(stepper.slots):

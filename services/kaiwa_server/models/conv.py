@@ -1,25 +1,27 @@
-"""Causal convolutions that go on where the slot's last call ended."""
+"""Causal convolutions that go on where the slot's last call ended.
 
-from typing import Literal, cast
+Time comes before channels, [B, T, C]: what a window holds then lies in one piece, and a convolution
+is one product of all the windows with weights that are laid out alike when they are loaded.
+"""
+
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FEW_OUTPUTS = 8
-"""Up to so many, a CPU is done sooner with one product over all windows than with a convolution,
-which first lays out the weights anew in each call (3 times sooner for 512 to 1024 channels)."""
+from kaiwa_server.models.packing import PackedProduct
 
 
 class ConvTail:
     """What one convolution remembers for its slots.
 
-    `tail` [S, C, n] holds the inputs (or, of a transposed one, the sums) that reach into the next
+    `tail` [S, n, C] holds the inputs (or, of a transposed one, the sums) that reach into the next
     call. `fresh` [S] is true until the slot's first call; only replicate padding asks for it.
     """
 
     def __init__(self, slots: int, channels: int, length: int, weight: Tensor) -> None:
-        self.tail = torch.zeros(slots, channels, length, device=weight.device, dtype=weight.dtype)
+        self.tail = torch.zeros(slots, length, channels, device=weight.device, dtype=weight.dtype)
         self.fresh = torch.ones(slots, device=weight.device, dtype=torch.bool)
 
     def reset(self, slot: int) -> None:
@@ -58,6 +60,30 @@ class ConvState:
         return sum(tail.memory_bytes for tail in self._tails.values())
 
 
+class WindowConv1d(nn.Conv1d):
+    """Holds the weights [C', C, kernel], in memory as [C', kernel, C] once they are loaded."""
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.weight.data = self.weight.data.transpose(1, 2).contiguous().transpose(1, 2)
+
+    def matrix(self) -> Tensor:
+        """What a window [kernel * C] is multiplied with: [C', kernel * C]."""
+        return self.weight.transpose(1, 2).flatten(1)
+
+
+class WindowConvTranspose1d(nn.ConvTranspose1d):
+    """Holds the weights [C, C', 2 stride], in memory as [2 stride, C', C] once they are loaded."""
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self.weight.data = self.weight.data.permute(2, 1, 0).contiguous().permute(2, 1, 0)
+
+    def matrix(self) -> Tensor:
+        """What an input [C] is multiplied with: [2 stride * C', C]."""
+        return self.weight.permute(2, 1, 0).flatten(0, 1)
+
+
 class CausalConv1d(nn.Module):
     """A convolution whose output at a time sees nothing later.
 
@@ -79,12 +105,13 @@ class CausalConv1d(nn.Module):
         self.kernel = kernel
         self.stride = stride
         self.replicates = padding == "replicate"
-        inner = nn.Conv1d(in_channels, out_channels, kernel, stride, bias=bias)
+        inner = WindowConv1d(in_channels, out_channels, kernel, stride, bias=bias)
         self.conv = nn.ModuleDict({"conv": inner})  # checkpoints say conv.conv
+        self._packed: PackedProduct | None = None
 
     @property
-    def _inner(self) -> nn.Conv1d:
-        return cast(nn.Conv1d, self.conv["conv"])
+    def _inner(self) -> WindowConv1d:
+        return cast(WindowConv1d, self.conv["conv"])
 
     @property
     def _tail_length(self) -> int:
@@ -95,29 +122,37 @@ class CausalConv1d(nn.Module):
         return ConvTail(slots, self._inner.in_channels, self._tail_length, self._inner.weight)
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, C, T] of the slots `rows` [B] -> [B, C', T / stride]; T is a multiple of stride."""
-        length = x.shape[-1]
-        assert length % self.stride == 0
+        """x [B, T, C] of the slots `rows` [B] -> [B, T / stride, C']; T is a multiple of stride."""
+        assert x.shape[1] % self.stride == 0
         if self._tail_length:
             x = self._after_tail(x, state[self], rows)
-        if length // self.stride <= FEW_OUTPUTS:
-            return self._convolve_few(x)
-        out: Tensor = self._inner(x)
-        return out
+        windows = self._windows(x)
+        if self._packed is not None:
+            out: Tensor = self._packed(windows)
+            return out
+        # Without the copy, a product of rows that overlap becomes many small ones.
+        return F.linear(windows.contiguous(), self._inner.matrix(), self._inner.bias)
+
+    def pack(self) -> None:
+        """Goes over to a packed product, and lets go of its weights as they were."""
+        self._packed = PackedProduct(self._inner.matrix(), self._inner.bias)
+        self._inner.weight.data = self._inner.weight.data.new_empty(0)
 
     def _after_tail(self, x: Tensor, memory: ConvTail, rows: Tensor) -> Tensor:
         tail = memory.tail[rows]
         if self.replicates:
-            tail = torch.where(memory.fresh[rows, None, None], x[..., :1], tail)
+            tail = torch.where(memory.fresh[rows, None, None], x[:, :1], tail)
             memory.fresh[rows] = False
-        x = torch.cat((tail, x), dim=-1)
-        memory.tail[rows] = x[..., -self._tail_length :]
+        x = torch.cat((tail, x), dim=1)
+        memory.tail[rows] = x[:, -self._tail_length :]
         return x
 
-    def _convolve_few(self, x: Tensor) -> Tensor:
-        windows = x.unfold(-1, self.kernel, self.stride).transpose(1, 2).flatten(2)
-        out = F.linear(windows, self._inner.weight.flatten(1), self._inner.bias)  # [B, T', C']
-        return out.transpose(1, 2)
+    def _windows(self, x: Tensor) -> Tensor:
+        """A view of what each output sees: [B, T', C] -> [B, T / stride, kernel * C]."""
+        batch, length, channels = x.shape
+        x = x.contiguous()
+        size = (batch, (length - self.kernel) // self.stride + 1, self.kernel * channels)
+        return x.as_strided(size, (length * channels, self.stride * channels, 1))
 
 
 class CausalConvTranspose1d(nn.Module):
@@ -141,35 +176,42 @@ class CausalConvTranspose1d(nn.Module):
         self.stride = stride
         self.channelwise = channelwise
         groups = in_channels if channelwise else 1
-        inner = nn.ConvTranspose1d(
+        inner = WindowConvTranspose1d(
             in_channels, out_channels, 2 * stride, stride, groups=groups, bias=bias
         )
         self.convtr = nn.ModuleDict({"convtr": inner})  # checkpoints say convtr.convtr
+        self._packed: PackedProduct | None = None
 
     @property
-    def _inner(self) -> nn.ConvTranspose1d:
-        return cast(nn.ConvTranspose1d, self.convtr["convtr"])
+    def _inner(self) -> WindowConvTranspose1d:
+        return cast(WindowConvTranspose1d, self.convtr["convtr"])
 
     def new_tail(self, slots: int) -> ConvTail:
         """What this convolution remembers for `slots` new sessions."""
         return ConvTail(slots, self._inner.out_channels, self.stride, self._inner.weight)
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, C, T] of the slots `rows` [B] -> [B, C', T * stride]."""
+        """x [B, T, C] of the slots `rows` [B] -> [B, T * stride, C']."""
         memory, bias = state[self], self._inner.bias
-        own, next_ones = self._spread(x).chunk(2, dim=-1)  # [B, C', T, stride] each
-        carried = torch.cat((memory.tail[rows, :, None], next_ones[:, :, :-1]), dim=2)
-        memory.tail[rows] = next_ones[:, :, -1]
-        out = (own + carried).flatten(2)
-        return out if bias is None else out + bias[:, None]
+        own, next_ones = self._spread(x).chunk(2, dim=2)  # [B, T, stride, C'] each
+        carried = torch.cat((memory.tail[rows, None], next_ones[:, :-1]), dim=1)
+        memory.tail[rows] = next_ones[:, -1]
+        out = (own + carried).flatten(1, 2)
+        return out if bias is None else out + bias
 
     def _spread(self, x: Tensor) -> Tensor:
-        """What each input adds to the outputs of its own time and the next: [B, C', T, 2 stride].
-
-        A plain product: on a CPU it took a tenth of the time of `conv_transpose1d` where T is 2.
-        """
-        weight = self._inner.weight  # [C, C' or 1, 2 stride]
+        """What each input adds to its own time's outputs and the next: [B, T, 2 stride, C']."""
         if self.channelwise:
-            return x[..., None] * weight
-        spread = x.transpose(1, 2) @ weight.flatten(1)
-        return spread.view(*spread.shape[:2], *weight.shape[1:]).transpose(1, 2)
+            weight = self._inner.weight[:, 0].T  # [2 stride, C]
+            return x[:, :, None] * weight
+        if self._packed is not None:
+            spread: Tensor = self._packed(x)
+        else:
+            spread = F.linear(x, self._inner.matrix())
+        return spread.view(*spread.shape[:2], 2 * self.stride, -1)
+
+    def pack(self) -> None:
+        """Goes over to a packed product, and lets go of its weights as they were."""
+        if not self.channelwise:
+            self._packed = PackedProduct(self._inner.matrix(), None)
+            self._inner.weight.data = self._inner.weight.data.new_empty(0)

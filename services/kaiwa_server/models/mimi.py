@@ -50,7 +50,7 @@ class Downsample(nn.Module):
         )
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, C, stride * T] -> [B, C, T]."""
+        """x [B, stride * T, C] -> [B, T, C]."""
         out: Tensor = self.conv(x, state, rows)
         return out
 
@@ -65,13 +65,13 @@ class Upsample(nn.Module):
         )
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, C, T] -> [B, C, stride * T]."""
+        """x [B, T, C] -> [B, stride * T, C]."""
         out: Tensor = self.convtr(x, state, rows)
         return out
 
 
 class FrameTransformer(nn.Module):
-    """A transformer over latents laid out as convolutions have them."""
+    """A transformer that takes up latents frame by frame."""
 
     def __init__(self, config: TransformerConfig, latents_per_frame: int) -> None:
         super().__init__()
@@ -79,11 +79,11 @@ class FrameTransformer(nn.Module):
         self.transformer = Transformer(config)
 
     def forward(self, x: Tensor, state: TransformerState, rows: Tensor) -> Tensor:
-        """x [B, C, latents_per_frame * T] -> the same shape."""
+        """x [B, latents_per_frame * T, C] -> the same shape."""
         # Frame by frame: what a position sees depends on how many are added with it.
-        frames = torch.split(x.transpose(1, 2), self.latents_per_frame, dim=1)
+        frames = torch.split(x, self.latents_per_frame, dim=1)
         seen = [self.transformer(frame, state, rows) for frame in frames]
-        return torch.cat(seen, dim=1).transpose(1, 2)
+        return torch.cat(seen, dim=1)
 
 
 class Mimi(nn.Module):
@@ -119,15 +119,16 @@ class Mimi(nn.Module):
 
     def encode_latent(self, state: MimiState, rows: Tensor, pcm: Tensor) -> Tensor:
         """pcm [B, 1, 1920 * T] of the slots `rows` [B] -> what is quantized, [B, C, T]."""
-        x = self.encoder(pcm, state.convolutions, rows)  # [B, C, latents_per_frame * T]
+        samples = pcm.transpose(1, 2)  # [B, 1920 * T, 1]
+        x = self.encoder(samples, state.convolutions, rows)  # [B, latents_per_frame * T, C]
         x = self.encoder_transformer(x, state.attention, rows)
         latent: Tensor = self.downsample(x, state.convolutions, rows)
-        return latent
+        return latent.transpose(1, 2)
 
     def decode(self, state: MimiState, rows: Tensor, codes: Tensor) -> Tensor:
         """codes [B, K, T] of the slots `rows` [B], semantic first -> pcm [B, 1, 1920 * T]."""
-        latent = self.quantizer.decode(codes)
-        x = self.upsample(latent, state.convolutions, rows)  # [B, C, latents_per_frame * T]
+        latent = self.quantizer.decode(codes).transpose(1, 2)  # [B, T, C]
+        x = self.upsample(latent, state.convolutions, rows)  # [B, latents_per_frame * T, C]
         x = self.decoder_transformer(x, state.attention, rows)
-        pcm: Tensor = self.decoder(x, state.convolutions, rows)
-        return pcm
+        samples: Tensor = self.decoder(x, state.convolutions, rows)  # [B, 1920 * T, 1]
+        return samples.transpose(1, 2)

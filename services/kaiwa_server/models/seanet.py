@@ -28,7 +28,7 @@ class StreamingStack(nn.ModuleList):
     """Modules one after the other; all but the activations stream."""
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, C, T] of the slots `rows` [B] through all of them."""
+        """x [B, T, C] of the slots `rows` [B] through all of them."""
         for module in self:
             x = module(x) if isinstance(module, nn.ELU) else module(x, state, rows)
         return x
@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, C, T] -> [B, C, T]."""
+        """x [B, T, C] -> [B, T, C]."""
         out: Tensor = x + self.block(x, state, rows)
         return out
 
@@ -73,7 +73,7 @@ class SeanetEncoder(nn.Module):
         self.model = StreamingStack(stack)
 
     def forward(self, pcm: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """pcm [B, 1, T * hop] of the slots `rows` [B] -> latent [B, C, T]."""
+        """pcm [B, T * hop, 1] of the slots `rows` [B] -> latent [B, T, C]."""
         latent: Tensor = self.model(pcm, state, rows)
         return latent
 
@@ -96,6 +96,6 @@ class SeanetDecoder(nn.Module):
         self.model = StreamingStack(stack)
 
     def forward(self, latent: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """latent [B, C, T] of the slots `rows` [B] -> pcm [B, 1, T * hop]."""
+        """latent [B, T, C] of the slots `rows` [B] -> pcm [B, T * hop, 1]."""
         pcm: Tensor = self.model(latent, state, rows)
         return pcm

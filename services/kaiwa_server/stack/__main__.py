@@ -107,6 +107,7 @@ def _specs(config: StackConfig) -> list[ServiceSpec]:
     if config.model_dir or config.hf_repo:
         model = ["--model-dir", str(resolve_model_dir(config.model_dir, config.hf_repo))]
     engine = [*model, "--slots", str(config.slots), "--device", config.device]
+    engine += ["--precision", config.precision]
     engine += ["--threads", str(config.threads), "--step-budget-ms", str(_STEP_BUDGET_MS)]
     lm, codec = f"127.0.0.1:{config.lm_port}", f"127.0.0.1:{config.codec_port}"
     every_interface = config.host in ("0.0.0.0", "::")
