@@ -18,6 +18,7 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.server import GrpcServer
@@ -88,9 +89,10 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
         server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
         host = Host(config, GatewayMetrics(registry), server.draining)
         dialogue = Dialogue(service, host, config.first_message_timeout_s)
+        renderer = Renderer(service, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
-            DialogueServicer(dialogue, service, host),
+            DialogueServicer(dialogue, renderer, service, host),
         )
         sockets = Sockets(config.unread_s, server.why_closed)
         server.stop_together(sockets.stop)

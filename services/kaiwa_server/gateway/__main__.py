@@ -16,6 +16,7 @@ from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.readiness import follow
+from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
@@ -51,9 +52,10 @@ async def serve(config: GatewayConfig) -> None:
         )
         host = Host(config, metrics, server.draining)
         dialogue = Dialogue(codec, host, config.first_message_timeout_s)
+        renderer = Renderer(codec, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
-            DialogueServicer(dialogue, codec, host),
+            DialogueServicer(dialogue, renderer, codec, host),
         )
         sockets = Sockets(config.unread_s, server.why_closed)
         server.stop_together(sockets.stop)
