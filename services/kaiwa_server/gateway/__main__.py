@@ -18,6 +18,7 @@ from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.readiness import follow
 from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
+from kaiwa_server.gateway.twilio_signature import read_signature
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.logs import configure_logs
@@ -38,6 +39,7 @@ def main() -> None:
 
 async def serve(config: GatewayConfig) -> None:
     """Listens at once, is ready when the services behind it are, ends when it is told to."""
+    signature = read_signature(config.twilio_auth_token_file)
     registry = CollectorRegistry()
     metrics = GatewayMetrics(registry)
     if config.metrics_port:
@@ -59,7 +61,7 @@ async def serve(config: GatewayConfig) -> None:
         )
         sockets = Sockets(config.unread_s, server.why_closed)
         server.stop_together(sockets.stop)
-        app = http_app(dialogue, codec, host, sockets, config.first_message_timeout_s)
+        app = http_app(dialogue, codec, host, sockets, config.first_message_timeout_s, signature)
         async with serving_http(app, config.host, config.http_port):
             await server.start()
             async with asyncio.TaskGroup() as group:

@@ -1,5 +1,7 @@
 """What the gateway can be told."""
 
+from pathlib import Path
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -30,4 +32,9 @@ class GatewayConfig(ServiceConfig):
     max_sessions: int = Field(64, description="Conversations at once.", ge=1)
     silence_s: float = Field(
         15.0, description="How long a client may send nothing before it is ended, in s.", gt=0
+    )
+    twilio_auth_token_file: Path | None = Field(
+        None,
+        description="File with the auth token of a Twilio account; then phone calls are taken from "
+        "that account only. Without it, from whoever connects.",
     )
