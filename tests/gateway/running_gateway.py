@@ -18,6 +18,7 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.origins import Origins
 from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.gateway.twilio_signature import read_signature
@@ -95,7 +96,7 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
             DialogueServicer(dialogue, renderer, service, host),
         )
-        sockets = Sockets(config.unread_s, server.why_closed)
+        sockets = Sockets(config.unread_s, server.why_closed, Origins(config.allow_origin))
         server.stop_together(sockets.stop)
         await server.start()
         running.push_async_callback(server.grpc.stop, 0)

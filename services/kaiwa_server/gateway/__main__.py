@@ -15,6 +15,7 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.origins import Origins
 from kaiwa_server.gateway.readiness import follow
 from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
@@ -59,7 +60,7 @@ async def serve(config: GatewayConfig) -> None:
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
             DialogueServicer(dialogue, renderer, codec, host),
         )
-        sockets = Sockets(config.unread_s, server.why_closed)
+        sockets = Sockets(config.unread_s, server.why_closed, Origins(config.allow_origin))
         server.stop_together(sockets.stop)
         app = http_app(dialogue, codec, host, sockets, config.first_message_timeout_s, signature)
         async with serving_http(app, config.host, config.http_port):
