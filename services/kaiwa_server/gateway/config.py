@@ -35,6 +35,13 @@ class GatewayConfig(ServiceConfig):
     silence_s: float = Field(
         15.0, description="How long a client may send nothing before it is ended, in s.", gt=0
     )
+    # The codec and LM services end a call that nothing comes to for 60 s.
+    hold_s: float = Field(
+        45.0,
+        description="How long a client may hold its conversation, in s; for more, give the codec "
+        "and the LM service a --silence-s that is longer still.",
+        gt=0,
+    )
     allow_origin: tuple[Annotated[str, AfterValidator(check_origin)], ...] = Field(
         (),
         description="Origin of a web page that may talk here, besides the gateway's own, such as "
