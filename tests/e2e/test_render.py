@@ -1,5 +1,6 @@
 """A file through the three real processes and the model in the box: the right words come back."""
 
+import io
 import json
 import subprocess
 import sys
@@ -38,6 +39,14 @@ async def test_a_file_is_answered_in_the_silence_after_it(stack: Stack) -> None:
 async def test_a_file_says_the_same_words_in_bytes_of_16_bits(stack: Stack) -> None:
     data = (sound_of("name.wav") * 32_767).astype("<i2").tobytes()
     async with render(stack.gateway, data, encoding="pcm16", settings=GREEDY) as reply:
+        assert words_of([event async for event in reply]) == WORDS
+
+
+async def test_an_ogg_file_of_another_program_says_the_same_words(stack: Stack) -> None:
+    file = io.BytesIO()
+    soundfile.write(file, sound_of("name.wav"), 24_000, format="OGG", subtype="OPUS")
+    data = file.getvalue()
+    async with render(stack.gateway, data, encoding="ogg", settings=GREEDY) as reply:
         assert words_of([event async for event in reply]) == WORDS
 
 

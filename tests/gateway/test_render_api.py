@@ -30,6 +30,15 @@ S16 = AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_S16LE)
 TONE = (0.5 * np.sin(np.arange(48_000) * 0.1)).astype(np.float32)
 
 
+def ogg_file(sound: np.ndarray) -> bytes:
+    encoder = OggOpusEncoder(1)
+    frames = sound.reshape(-1, 1920)
+    return b"".join(map(encoder.encode, frames)) + encoder.end()
+
+
+OGG_DATA = ogg_file(TONE[:3840])
+
+
 def config(
     input_format: AudioFormat = PCM,
     output_format: AudioFormat = PCM,
@@ -127,12 +136,6 @@ async def test_samples_may_be_cut_anywhere(gateway: Gateway, size: int) -> None:
     assert len(voice_of(pieces)) == 25
 
 
-def ogg_file(sound: np.ndarray) -> bytes:
-    encoder = OggOpusEncoder(1)
-    frames = sound.reshape(-1, 1920)
-    return b"".join(map(encoder.encode, frames)) + encoder.end()
-
-
 @pytest.mark.parametrize("size", [100, 65_000])
 async def test_an_ogg_file_may_be_cut_anywhere_and_need_not_come_in_time(
     gateway: Gateway, size: int
@@ -180,6 +183,8 @@ async def test_raw_opus_is_a_packet_in_each_message(gateway: Gateway) -> None:
         ([config(before_ms=-1)], "BAD_SETTINGS", "silence_before_ms is -1: give 0 to 60000"),
         ([config(S16), piece(bytes(3))], "BAD_FRAME", "3 bytes"),
         ([config(OGG), piece(b"RIFF")], "BAD_OGG", "begins with 'OggS'"),
+        ([config(OGG)], "BAD_OGG", "cut off; send all of it"),
+        ([config(OGG), piece(OGG_DATA[:-9])], "BAD_OGG", "the file was cut off; send all of it"),
         ([config(OPUS), piece(b"\x01\x02\x03\x04")], "BAD_OPUS", "not an Opus"),
         (
             [config(S16), piece(b"RIFF\x00\x00\x00\x00WAVEfmt " + bytes(6_000))],

@@ -186,6 +186,14 @@ class OggOpusDecoder:
                 )
         return np.concatenate(sound)
 
+    def finish(self) -> None:
+        """Says that the stream is over.
+
+        Raises:
+            BadOgg: its last page or packet is not whole.
+        """
+        self._reader.end()
+
     def packets(self, data: bytes) -> Iterator[Samples]:
         """Gives the samples of each packet that these bytes complete, decoded when it is asked for.
 

@@ -66,7 +66,8 @@ class OggFile:
         return self._decoder.packets(data)
 
     def end(self) -> Iterator[Samples]:
-        """Gives nothing: what is no whole page holds no sound."""
+        """Gives nothing: a whole file ends with a whole page."""
+        self._decoder.finish()
         return iter(())
 
 

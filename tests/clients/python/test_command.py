@@ -266,6 +266,18 @@ async def test_a_rendering_that_breaks_keeps_what_there_is(
     assert "then it was cut off" in ran.out
 
 
+async def test_ctrl_c_ends_a_rendering_and_keeps_what_there_is(
+    serve: Serve, question: Path, tmp_path: Path
+) -> None:
+    fake, reply = FakeDialogue(hang_at=10), tmp_path / "reply.wav"
+    process = await start("render", question, "--out", reply, server=await serve(fake))
+    await fake.half_closed.wait()
+    process.send_signal(signal.SIGINT)
+    ran = await finish(process)
+    assert (ran.code, ran.err) == (130, "")
+    assert "then it was cut off" in ran.out and reply.is_file()
+
+
 @pytest.mark.parametrize("command", ["talk", "render", "info"])
 async def test_help_has_a_sentence_and_an_example(command: str) -> None:
     ran = await kaiwa(command, "--help", server="127.0.0.1:1")
