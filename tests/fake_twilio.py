@@ -27,6 +27,8 @@ class PhoneCall:
     chunk: int = 0
     heard: list[bytes] = field(default_factory=list)
     """What the caller was sent, in mu-law."""
+    cleared_after: list[int] = field(default_factory=list)
+    """At each `clear`, how many packets had come."""
     heard_at_s: list[float] = field(default_factory=list)
 
     async def send(self, event: str, **fields: Any) -> None:
@@ -75,6 +77,9 @@ class PhoneCall:
         if message.type is not aiohttp.WSMsgType.TEXT:
             return self.socket.close_code or 0, str(message.extra or "")
         told = json.loads(message.data)
+        if told == {"event": "clear", "streamSid": STREAM_SID}:
+            self.cleared_after.append(len(self.heard))
+            return None
         # Anything else Twilio answers with its error 31924 and the end of the call.
         assert told.keys() == {"event", "streamSid", "media"} and told["event"] == "media"
         assert told["streamSid"] == STREAM_SID and told["media"].keys() == {"payload"}
@@ -90,10 +95,15 @@ class PhoneCall:
 
 @asynccontextmanager
 async def phone_call(
-    url: str, parameters: Mapping[str, str] | None = None
+    url: str,
+    parameters: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[PhoneCall]:
     """A call that has been answered; with None as parameters, its sound has not started yet."""
-    async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.ws_connect(url) as socket,
+    ):
         call = PhoneCall(socket)
         await call.connect()
         if parameters is not None:

@@ -18,7 +18,10 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.origins import Origins
+from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
+from kaiwa_server.gateway.twilio_signature import read_signature
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.server import GrpcServer
 from prometheus_client import CollectorRegistry
@@ -88,16 +91,18 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
         server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
         host = Host(config, GatewayMetrics(registry), server.draining)
         dialogue = Dialogue(service, host, config.first_message_timeout_s)
+        renderer = Renderer(service, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
-            DialogueServicer(dialogue, service, host),
+            DialogueServicer(dialogue, renderer, service, host),
         )
-        sockets = Sockets(config.unread_s, server.why_closed)
+        sockets = Sockets(config.unread_s, server.why_closed, Origins(config.allow_origin))
         server.stop_together(sockets.stop)
         await server.start()
         running.push_async_callback(server.grpc.stop, 0)
         await server.set_ready(ready)
-        app = http_app(dialogue, service, host, sockets, config.first_message_timeout_s)
+        signature = read_signature(config.twilio_auth_token_file)
+        app = http_app(dialogue, service, host, sockets, config.first_message_timeout_s, signature)
         http = serving_http(app, config.host, config.http_port)
         http_port = await running.enter_async_context(http)
         running.push_async_callback(sockets.stop, 0)

@@ -114,3 +114,14 @@ def test_nobody_is_told_to_wait_for_nothing() -> None:
     assert pacer.take(5.0) == b"a"
     pacer.put([b"b"], quiet=False)
     assert pacer.next_s(5.001) == pytest.approx(5.02)
+
+
+def test_what_is_cleared_does_not_leave_and_what_follows_keeps_the_times() -> None:
+    phone = Phone()
+    phone.frame(0, b"a")
+    phone.run_until(30)
+    phone.pacer.clear()
+    phone.frame(30, b"b")
+    phone.run_until(200)
+    assert phone.said == b"a0 a1 b0 b1 b2 b3"
+    assert phone.times_ms == [0, 20, 40, 60, 80, 100]

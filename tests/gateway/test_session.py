@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 def new_session(
     context_steps: int = 3000, keep_first_frame: bool = True, pace: Pace = Pace.FAST
 ) -> Session:
-    return Session(context_steps, keep_first_frame, seed=7, pace=pace)
+    return Session(context_steps, keep_first_frame, seed=7, pace=pace, max_hold_s=45.0)
 
 
 def live_session() -> Session:

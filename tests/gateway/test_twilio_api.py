@@ -1,6 +1,11 @@
 import asyncio
-from collections.abc import Mapping
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -9,7 +14,11 @@ import pytest
 from fake_twilio import PACKET_BYTES, SILENCE, PhoneCall, phone_call
 from gateway.running_gateway import Gateway, running_gateway, until
 from kaiwa.g711 import G711
+from kaiwa_server.audio import PcmFrame
 from kaiwa_server.errors import LmDown
+from kaiwa_server.gateway.outputs import Flushed, Output
+from kaiwa_server.gateway.twilio_api import _speak
+from kaiwa_server.gateway.twilio_signature import read_signature
 from numpy.typing import NDArray
 
 MULAW = G711("mulaw")
@@ -99,6 +108,92 @@ async def test_keys_marks_and_what_twilio_may_add_change_nothing(gateway: Gatewa
         await hold(call, SILENCE * 4)
         await call.hang_up()
     assert call.heard == [SILENCE] * 4
+
+
+async def test_the_pound_key_has_what_is_not_yet_said_forgotten_here_and_at_twilio(
+    gateway: Gateway,
+) -> None:
+    async with calling(gateway, {}) as call:
+        await hold(call, SILENCE * 4)
+        await call.press("#")
+        assert await call.hear() is None and call.cleared_after == [4]
+        await hold(call, SILENCE * 4)
+        await call.hang_up()
+    assert len(call.heard) == 8 and call.cleared_after == [4]
+
+
+async def test_what_waits_to_be_said_is_not_said_after_a_clear() -> None:
+    told: list[str] = []
+
+    class Ear:
+        async def send(self, message: str) -> None:
+            told.append(json.loads(message)["event"])
+
+    async def outputs() -> AsyncGenerator[Output, None]:
+        for index in range(3):
+            yield PcmFrame(index, np.full(1920, 0.1, np.float32))
+        yield Flushed(3, 0)
+        # Time for the packets that waited, if they still did.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        yield PcmFrame(3, np.full(1920, 0.1, np.float32))
+        await until(lambda: told.count("media") >= 4)
+
+    await _speak(outputs(), Ear(), "MZ1")  # type: ignore[arg-type]
+    assert told == ["clear"] + ["media"] * 4
+
+
+TOKEN = "0123456789abcdef"
+
+
+def signed(url: str, token: str = TOKEN) -> dict[str, str]:
+    """The header with which Twilio connects to this URL of a TwiML."""
+    digest = hmac.new(token.encode(), url.encode(), hashlib.sha1).digest()
+    return {"X-Twilio-Signature": base64.b64encode(digest).decode()}
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """A gateway that takes calls from one account only."""
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    async with running_gateway(twilio_auth_token_file=tmp_path / "token") as gateway:
+        yield gateway
+        await gateway.is_empty()
+
+
+@pytest.mark.parametrize("query", ["", "?a=b%20c&d"])
+async def test_a_call_that_twilio_signed_is_taken(guarded: Gateway, query: str) -> None:
+    url = url_of(guarded) + query
+    headers = signed(url.replace("http://", "wss://"))
+    async with phone_call(url, {}, headers) as call:
+        await hold(call, SILENCE * 4)
+        await call.hang_up()
+
+
+@pytest.mark.parametrize("wrong", ["none", "token", "url", "scheme", "nonsense"])
+async def test_a_call_that_twilio_did_not_sign_is_refused(guarded: Gateway, wrong: str) -> None:
+    url = url_of(guarded)
+    headers = {
+        "none": {},
+        "token": signed(url.replace("http://", "wss://"), "another"),
+        "url": signed("wss://other.example/v1/twilio"),
+        "scheme": signed(url),
+        "nonsense": {"X-Twilio-Signature": "\u00e9"},
+    }[wrong]
+    async with aiohttp.ClientSession(headers=headers) as session:
+        async with session.get(url) as response:
+            assert response.status == 403
+            assert "let a proxy pass Host and path on" in await response.text()
+        with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+            await session.ws_connect(url)
+
+
+def test_an_auth_token_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="cannot read it"):
+        read_signature(tmp_path / "none")
+    (tmp_path / "empty").write_text("\n")
+    with pytest.raises(SystemExit, match="is empty: write the auth token"):
+        read_signature(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(

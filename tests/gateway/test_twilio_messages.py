@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from kaiwa_server.errors import BadFrame, BadRequest, KaiwaError, UnsupportedAudio
 from kaiwa_server.gateway.twilio_messages import (
+    FlushKey,
     Media,
     Start,
     Stop,
+    clear_message,
     media_message,
     read_message,
 )
@@ -43,6 +45,15 @@ def media(**inner: Any) -> str:
 
 def test_the_start_names_the_stream_and_the_parameters() -> None:
     assert read_message(start()) == Start("MZ1", {"seed": "7"})
+
+
+def test_the_pound_key_is_a_message_of_its_own() -> None:
+    dtmf = {"event": "dtmf", "dtmf": {"track": "inbound_track", "digit": "#"}, "streamSid": "MZ1"}
+    assert read_message(json.dumps(dtmf)) == FlushKey()
+
+
+def test_a_clear_names_its_stream_and_nothing_else() -> None:
+    assert json.loads(clear_message("MZ1")) == {"event": "clear", "streamSid": "MZ1"}
 
 
 def test_sound_is_what_its_payload_says() -> None:

@@ -30,6 +30,15 @@ type DialogueServiceClient interface {
 	// FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
 	// `kaiwa-reason` names the exact cause.
 	Converse(ctx context.Context, opts ...grpc.CallOption) (DialogueService_ConverseClient, error)
+	// Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+	// others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+	// words and the events, `summary`, then OK.
+	// The reply is as long as what was heard, the silence before and after the file included, so that
+	// there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+	// out: the service reads no more of the file than it has room for, so the client must write and read
+	// at the same time.
+	// Errors: as Converse.
+	Render(ctx context.Context, opts ...grpc.CallOption) (DialogueService_RenderClient, error)
 	// Tells what is behind this gateway.
 	GetServiceInfo(ctx context.Context, in *GetServiceInfoRequest, opts ...grpc.CallOption) (*GetServiceInfoResponse, error)
 }
@@ -73,6 +82,37 @@ func (x *dialogueServiceConverseClient) Recv() (*ConverseResponse, error) {
 	return m, nil
 }
 
+func (c *dialogueServiceClient) Render(ctx context.Context, opts ...grpc.CallOption) (DialogueService_RenderClient, error) {
+	stream, err := c.cc.NewStream(ctx, &_DialogueService_serviceDesc.Streams[1], "/kaiwa.v1.DialogueService/Render", opts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &dialogueServiceRenderClient{stream}
+	return x, nil
+}
+
+type DialogueService_RenderClient interface {
+	Send(*RenderRequest) error
+	Recv() (*RenderResponse, error)
+	grpc.ClientStream
+}
+
+type dialogueServiceRenderClient struct {
+	grpc.ClientStream
+}
+
+func (x *dialogueServiceRenderClient) Send(m *RenderRequest) error {
+	return x.ClientStream.SendMsg(m)
+}
+
+func (x *dialogueServiceRenderClient) Recv() (*RenderResponse, error) {
+	m := new(RenderResponse)
+	if err := x.ClientStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 func (c *dialogueServiceClient) GetServiceInfo(ctx context.Context, in *GetServiceInfoRequest, opts ...grpc.CallOption) (*GetServiceInfoResponse, error) {
 	out := new(GetServiceInfoResponse)
 	err := c.cc.Invoke(ctx, "/kaiwa.v1.DialogueService/GetServiceInfo", in, out, opts...)
@@ -99,6 +139,15 @@ type DialogueServiceServer interface {
 	// FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
 	// `kaiwa-reason` names the exact cause.
 	Converse(DialogueService_ConverseServer) error
+	// Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+	// others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+	// words and the events, `summary`, then OK.
+	// The reply is as long as what was heard, the silence before and after the file included, so that
+	// there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+	// out: the service reads no more of the file than it has room for, so the client must write and read
+	// at the same time.
+	// Errors: as Converse.
+	Render(DialogueService_RenderServer) error
 	// Tells what is behind this gateway.
 	GetServiceInfo(context.Context, *GetServiceInfoRequest) (*GetServiceInfoResponse, error)
 	mustEmbedUnimplementedDialogueServiceServer()
@@ -110,6 +159,9 @@ type UnimplementedDialogueServiceServer struct {
 
 func (UnimplementedDialogueServiceServer) Converse(DialogueService_ConverseServer) error {
 	return status.Errorf(codes.Unimplemented, "method Converse not implemented")
+}
+func (UnimplementedDialogueServiceServer) Render(DialogueService_RenderServer) error {
+	return status.Errorf(codes.Unimplemented, "method Render not implemented")
 }
 func (UnimplementedDialogueServiceServer) GetServiceInfo(context.Context, *GetServiceInfoRequest) (*GetServiceInfoResponse, error) {
 	return nil, status.Errorf(codes.Unimplemented, "method GetServiceInfo not implemented")
@@ -153,6 +205,32 @@ func (x *dialogueServiceConverseServer) Recv() (*ConverseRequest, error) {
 	return m, nil
 }
 
+func _DialogueService_Render_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(DialogueServiceServer).Render(&dialogueServiceRenderServer{stream})
+}
+
+type DialogueService_RenderServer interface {
+	Send(*RenderResponse) error
+	Recv() (*RenderRequest, error)
+	grpc.ServerStream
+}
+
+type dialogueServiceRenderServer struct {
+	grpc.ServerStream
+}
+
+func (x *dialogueServiceRenderServer) Send(m *RenderResponse) error {
+	return x.ServerStream.SendMsg(m)
+}
+
+func (x *dialogueServiceRenderServer) Recv() (*RenderRequest, error) {
+	m := new(RenderRequest)
+	if err := x.ServerStream.RecvMsg(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
 func _DialogueService_GetServiceInfo_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetServiceInfoRequest)
 	if err := dec(in); err != nil {
@@ -184,6 +262,12 @@ var _DialogueService_serviceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Converse",
 			Handler:       _DialogueService_Converse_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
+		},
+		{
+			StreamName:    "Render",
+			Handler:       _DialogueService_Render_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
 		},

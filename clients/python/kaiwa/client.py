@@ -9,7 +9,8 @@
             ...
 
 A talk can be muted, put on hold, and its voice flushed. `pace="fast"` is for files: the service
-then hears as fast as it can, and no sound is lost however fast it is sent.
+then hears as fast as it can, and no sound is lost however fast it is sent. `kaiwa.rendering` does
+all of that for a file that is there as a whole.
 
 Speaking and listening go on at the same time in two tasks. To leave the block, or to cancel the
 task that is in it, ends the call at once. What this module needs is grpcio and protobuf; numpy only
@@ -18,7 +19,6 @@ where samples are given or asked for.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -26,18 +26,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import grpc
 
-from kaiwa.call_end import CallEnd
-from kaiwa.errors import KaiwaError, error_of
-from kaiwa.events import Event, Ready, Summary, read_event, read_ready
+from kaiwa.events import Event, Ready
+from kaiwa.open_call import OpenCall
 from kaiwa.v1 import dialogue_pb2, dialogue_pb2_grpc, settings_pb2
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    ConverseCall: TypeAlias = grpc.aio.StreamStreamCall[
-        dialogue_pb2.ConverseRequest, dialogue_pb2.ConverseResponse
-    ]
 
 Encoding: TypeAlias = Literal["opus", "pcm", "pcm16", "mulaw", "alaw", "ogg"]
 Pace: TypeAlias = Literal["live", "fast"]
@@ -101,14 +96,11 @@ async def connect(
     async with grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
         call = dialogue_pb2_grpc.DialogueServiceStub(channel).Converse()
         try:
-            talk = Talk(call, target, encoding, sample_rate_hz or SAMPLE_RATE_HZ)
-            try:
-                async with asyncio.timeout(answer_within_s):
-                    config = _config(encoding, sample_rate_hz, settings or Settings(), pace)
-                    await talk._open(config)
-            except TimeoutError:
-                text = f"{target} did not answer within {answer_within_s:g} s"
-                raise KaiwaError("DEADLINE_EXCEEDED", "NO_ANSWER", text) from None
+            opened = OpenCall[dialogue_pb2.ConverseRequest](call, target, encoding)
+            config = _config(encoding, sample_rate_hz, settings or Settings(), pace)
+            request = dialogue_pb2.ConverseRequest(config=config)
+            ready = await opened.open(request, answer_within_s)
+            talk = Talk(opened, ready, encoding, sample_rate_hz or SAMPLE_RATE_HZ)
             yield talk
         finally:
             call.cancel()
@@ -124,24 +116,17 @@ class Talk:
     """What the service said when it opened the conversation."""
 
     def __init__(
-        self, call: ConverseCall, target: str, encoding: Encoding, sample_rate_hz: int
+        self,
+        call: OpenCall[dialogue_pb2.ConverseRequest],
+        ready: Ready,
+        encoding: Encoding,
+        sample_rate_hz: int,
     ) -> None:
+        self.ready = ready
         self._call = call
-        self._end = CallEnd(call)
-        self._responses = aiter(call)
-        self._target = target
         self._encoding = encoding
         self._max_message_samples = sample_rate_hz * MAX_MESSAGE_MS // 1000
         self._half_closed = False
-        self._summary_read = False
-
-    async def _open(self, config: dialogue_pb2.ConverseConfig) -> None:
-        await self._write(dialogue_pb2.ConverseRequest(config=config))
-        response = await self._read()
-        if response is None or response.WhichOneof("response") != "ready":
-            text = f"{self._target} did not open the conversation: is it a Kaiwa gateway?"
-            raise KaiwaError("UNKNOWN", "NO_ANSWER", text)
-        self.ready = read_ready(response.ready)
 
     async def send(self, sound: bytes | NDArray[np.float32]) -> None:
         """Sends the next piece of the user's sound: samples for "pcm", else a message's bytes.
@@ -193,9 +178,7 @@ class Talk:
     async def end(self) -> None:
         """Says that nothing more will be said; what is owed and the summary still arrive."""
         self._half_closed = True
-        # Raised when the call has just ended; why is told to the one who listens.
-        with contextlib.suppress(grpc.aio.InternalError):
-            await self._call.done_writing()
+        await self._call.end()
 
     def __aiter__(self) -> Talk:
         return self
@@ -206,15 +189,7 @@ class Talk:
         Raises:
             KaiwaError: the call failed or was cut off.
         """
-        while (response := await self._read()) is not None:
-            event = read_event(response, self._encoding)
-            if event is not None:
-                self._summary_read |= isinstance(event, Summary)
-                return event
-        if not self._summary_read:
-            text = f"{self._target} cut the conversation off: it ended without a summary"
-            raise KaiwaError("UNKNOWN", "NO_SUMMARY", text)
-        raise StopAsyncIteration
+        return await self._call.next_event()
 
     def _messages(self, sound: bytes | NDArray[np.float32]) -> Iterator[bytes]:
         if isinstance(sound, bytes) != (self._encoding != "pcm"):
@@ -234,40 +209,7 @@ class Talk:
     async def _ask(self, request: dialogue_pb2.ConverseRequest) -> None:
         if self._half_closed:
             raise RuntimeError("nothing can be sent after end()")
-        await self._write(request)
-
-    async def _write(self, request: dialogue_pb2.ConverseRequest) -> None:
-        try:
-            await self._call.write(request)
-            return
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            pass
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-        text = "the conversation has ended: nothing more can be sent"
-        failure = await self._end.failure()
-        raise error_of(failure, self._target) if failure else KaiwaError("OK", "ENDED", text)
-
-    async def _read(self) -> dialogue_pb2.ConverseResponse | None:
-        """Gives the next message, or None once the call has ended with OK."""
-        try:
-            response = await anext(self._responses, None)
-        except grpc.aio.AioRpcError:
-            response = None
-        except asyncio.CancelledError:
-            if _is_cancelled():
-                raise
-            response = None
-        if response is None and (failure := await self._end.failure()) is not None:
-            raise error_of(failure, self._target)
-        return response
-
-
-def _is_cancelled() -> bool:
-    """Whether this very task is; grpc.aio raises CancelledError also when the call alone is."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+        await self._call.write(request)
 
 
 _ENCODINGS: Final = {
@@ -283,18 +225,28 @@ _ENCODINGS: Final = {
 def _config(
     encoding: Encoding, sample_rate_hz: int | None, settings: Settings, pace: Pace
 ) -> dialogue_pb2.ConverseConfig:
-    audio_format = dialogue_pb2.AudioFormat(
-        encoding=_ENCODINGS[encoding], sample_rate_hz=sample_rate_hz or 0
-    )
+    audio_format = format_message(encoding, sample_rate_hz)
     return dialogue_pb2.ConverseConfig(
         input_format=audio_format,
         output_format=audio_format,
-        settings=settings_pb2.SessionSettings(
-            text_temperature=settings.text_temperature,
-            text_top_k=settings.text_top_k,
-            audio_temperature=settings.audio_temperature,
-            audio_top_k=settings.audio_top_k,
-            seed=settings.seed,
-        ),
+        settings=settings_message(settings),
         pace=dialogue_pb2.PACE_LIVE if pace == "live" else dialogue_pb2.PACE_FAST,
+    )
+
+
+def format_message(encoding: Encoding, sample_rate_hz: int | None) -> dialogue_pb2.AudioFormat:
+    """Writes how sound travels; without a rate it is the encoding's own."""
+    return dialogue_pb2.AudioFormat(
+        encoding=_ENCODINGS[encoding], sample_rate_hz=sample_rate_hz or 0
+    )
+
+
+def settings_message(settings: Settings) -> settings_pb2.SessionSettings:
+    """Writes what a session asks of the model."""
+    return settings_pb2.SessionSettings(
+        text_temperature=settings.text_temperature,
+        text_top_k=settings.text_top_k,
+        audio_temperature=settings.audio_temperature,
+        audio_top_k=settings.audio_top_k,
+        seed=settings.seed,
     )

@@ -230,7 +230,9 @@ def read_ready(message: dialogue_pb2.Ready) -> Ready:
     )
 
 
-def read_event(response: dialogue_pb2.ConverseResponse, encoding: str) -> Event | None:
+def read_event(
+    response: dialogue_pb2.ConverseResponse | dialogue_pb2.RenderResponse, encoding: str
+) -> Event | None:
     """Gives the values of any later message of a conversation in this encoding.
 
     None for a kind that this client does not know.

@@ -15,8 +15,11 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.origins import Origins
 from kaiwa_server.gateway.readiness import follow
+from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
+from kaiwa_server.gateway.twilio_signature import read_signature
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.logs import configure_logs
@@ -37,6 +40,7 @@ def main() -> None:
 
 async def serve(config: GatewayConfig) -> None:
     """Listens at once, is ready when the services behind it are, ends when it is told to."""
+    signature = read_signature(config.twilio_auth_token_file)
     registry = CollectorRegistry()
     metrics = GatewayMetrics(registry)
     if config.metrics_port:
@@ -51,13 +55,14 @@ async def serve(config: GatewayConfig) -> None:
         )
         host = Host(config, metrics, server.draining)
         dialogue = Dialogue(codec, host, config.first_message_timeout_s)
+        renderer = Renderer(codec, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,
-            DialogueServicer(dialogue, codec, host),
+            DialogueServicer(dialogue, renderer, codec, host),
         )
-        sockets = Sockets(config.unread_s, server.why_closed)
+        sockets = Sockets(config.unread_s, server.why_closed, Origins(config.allow_origin))
         server.stop_together(sockets.stop)
-        app = http_app(dialogue, codec, host, sockets, config.first_message_timeout_s)
+        app = http_app(dialogue, codec, host, sockets, config.first_message_timeout_s, signature)
         async with serving_http(app, config.host, config.http_port):
             await server.start()
             async with asyncio.TaskGroup() as group:

@@ -1,8 +1,12 @@
 """What the gateway can be told."""
 
-from pydantic import Field
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
+from kaiwa_server.gateway.origins import check_origin
 from kaiwa_server.serving.config import ServiceConfig
 
 
@@ -30,4 +34,21 @@ class GatewayConfig(ServiceConfig):
     max_sessions: int = Field(64, description="Conversations at once.", ge=1)
     silence_s: float = Field(
         15.0, description="How long a client may send nothing before it is ended, in s.", gt=0
+    )
+    # The codec and LM services end a call that nothing comes to for 60 s.
+    hold_s: float = Field(
+        45.0,
+        description="How long a client may hold its conversation, in s; for more, give the codec "
+        "and the LM service a --silence-s that is longer still.",
+        gt=0,
+    )
+    allow_origin: tuple[Annotated[str, AfterValidator(check_origin)], ...] = Field(
+        (),
+        description="Origin of a web page that may talk here, besides the gateway's own, such as "
+        "https://voice.example.org; may be given again; * is any.",
+    )
+    twilio_auth_token_file: Path | None = Field(
+        None,
+        description="File with the auth token of a Twilio account; then phone calls are taken from "
+        "that account only. Without it, from whoever connects.",
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Final
+from typing import Final, TypeVar
 
 from kaiwa.v1 import dialogue_pb2
 
@@ -27,6 +27,8 @@ from kaiwa_server.serving.calls import first_message
 
 Request = dialogue_pb2.ConverseRequest
 Response = dialogue_pb2.ConverseResponse
+# The two have the same fields.
+ResponseT = TypeVar("ResponseT", dialogue_pb2.ConverseResponse, dialogue_pb2.RenderResponse)
 
 _CODINGS: Final = {
     dialogue_pb2.AUDIO_ENCODING_UNSPECIFIED: Coding.OPUS,
@@ -69,18 +71,23 @@ class Dialogue:
         if request.WhichOneof("request") != "config":
             raise ConfigMissing("the first message is not `config`: send it first")
         config = request.config
-        decoder = decoder_of(*_format(config.input_format))
-        encoder = encoder_of(*_format(config.output_format))
+        decoder = decoder_of(*format_of(config.input_format))
+        encoder = encoder_of(*format_of(config.output_format))
         guess = decoder.conceal if isinstance(decoder, ConcealingDecoder) else None
         link = CodecLink(self._codec, config.settings)
         inputs = _inputs(requests, decoder)
         conversation = self._host.converse(call, link, inputs, pace_of(config), guess)
         async with aclosing(conversation) as outputs:
             async for output in outputs:
-                yield _response(output, encoder)
+                yield response_of(output, encoder, Response)
 
 
-def _format(message: dialogue_pb2.AudioFormat) -> tuple[Coding, int]:
+def format_of(message: dialogue_pb2.AudioFormat) -> tuple[Coding, int]:
+    """Gives the coding that a client names, and its rate in Hz, 0 for the default.
+
+    Raises:
+        UnsupportedAudio: it is not known here.
+    """
     coding = _CODINGS.get(message.encoding)
     if coding is None:
         raise UnsupportedAudio(
@@ -95,22 +102,23 @@ async def _inputs(requests: AsyncIterator[Request], decoder: SoundDecoder) -> As
         yield input_of(request, decoder)
 
 
-def _response(output: Output, encoder: SoundEncoder) -> Response:
+def response_of(output: Output, encoder: SoundEncoder, kind: type[ResponseT]) -> ResponseT:
+    """Writes an output as a message of this kind; `encoder` writes Moshi's voice."""
     match output:
         case PcmFrame(index, samples):
             data = encoder.encode(samples)
-            return Response(audio=dialogue_pb2.OutputAudio(frame_index=index, data=data))
+            return kind(audio=dialogue_pb2.OutputAudio(frame_index=index, data=data))
         case TextPiece(step, text, starts_word):
             piece = dialogue_pb2.Text(
                 text=text, starts_word=starts_word, step=step, time_ms=step * FRAME_MS
             )
-            return Response(text=piece)
+            return kind(text=piece)
         case Ready():
-            return Response(ready=_ready(output))
+            return kind(ready=_ready(output))
         case Summary():
-            return Response(summary=_summary(output))
+            return kind(summary=_summary(output))
         case _:
-            return Response(event=event_message(output))
+            return kind(event=event_message(output))
 
 
 def _ready(ready: Ready) -> dialogue_pb2.Ready:

@@ -1,6 +1,7 @@
 """What clients send and want to hear: bytes to samples and back, one object for each direction."""
 
 import secrets
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final, Protocol, runtime_checkable
 
@@ -176,14 +177,32 @@ class OggOpusDecoder:
             PacketTooLarge: a packet over its limits, or over 2 s of sound in one message.
         """
         sound, total = [np.empty(0, np.float32)], 0
-        for packet in self._reader.feed(data):
-            sound.append(self._packets.decode(packet))
-            total += len(sound[-1])
+        for samples in self.packets(data):
+            sound.append(samples)
+            total += len(samples)
             if total > MAX_OGG_MESSAGE_SAMPLES:
                 raise PacketTooLarge(
                     "a message holds at most 2 s of sound: send it as it is recorded"
                 )
         return np.concatenate(sound)
+
+    def finish(self) -> None:
+        """Says that the stream is over.
+
+        Raises:
+            BadOgg: its last page or packet is not whole.
+        """
+        self._reader.end()
+
+    def packets(self, data: bytes) -> Iterator[Samples]:
+        """Gives the samples of each packet that these bytes complete, decoded when it is asked for.
+
+        Raises:
+            BadOgg: not an Ogg-Opus stream.
+            BadOpus: a packet in it is not an Opus packet.
+            PacketTooLarge: a packet over its limits.
+        """
+        return map(self._packets.decode, self._reader.feed(data))
 
     def conceal(self, samples: int) -> Samples:
         """Gives libopus's guess at so many samples of a lost packet."""

@@ -80,7 +80,7 @@ class Host:
                 accepted.context_steps,
             )
             outbox = Outbox(self._config.unread_s)
-            session = _session(accepted, pace, guess)
+            session = self._session(accepted, pace, guess)
             conversation = self._conversation(session, link, outbox, pace)
             heard = unless_silent(inputs, self._config.silence_s, lambda: session.may_be_silent)
 
@@ -111,6 +111,16 @@ class Host:
             int((self._config.lame_duck_s + self._config.drain_s) * 1000),
         )
 
+    def _session(self, accepted: Accepted, pace: Pace, guess: Guess | None) -> Session:
+        return Session(
+            accepted.context_steps,
+            accepted.keep_first_frame,
+            accepted.seed,
+            pace,
+            self._config.hold_s,
+            guess,
+        )
+
     @contextmanager
     def _watched(self, call: str, session_id: str) -> Iterator[None]:
         log.info("session %s begins (%s)", session_id, call)
@@ -127,7 +137,3 @@ class Host:
         finally:
             self._metrics.on_end(call, result)
             log.info("session %s ended: %s", session_id, result)
-
-
-def _session(accepted: Accepted, pace: Pace, guess: Guess | None) -> Session:
-    return Session(accepted.context_steps, accepted.keep_first_frame, accepted.seed, pace, guess)

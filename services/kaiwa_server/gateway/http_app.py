@@ -8,6 +8,7 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.json_api import JsonApi
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.gateway.twilio_api import TwilioApi
+from kaiwa_server.gateway.twilio_signature import TwilioSignature
 from kaiwa_server.gateway.web_page import page_routes
 from kaiwa_server.gateway.websocket_api import WebSocketApi
 
@@ -18,11 +19,12 @@ def http_app(
     host: Host,
     sockets: Sockets,
     first_message_timeout_s: float,
+    signature: TwilioSignature | None,
 ) -> web.Application:
     """Gives the HTTP side of the gateway."""
     app = web.Application()
     app.router.add_get("/v1/converse", JsonApi(dialogue, sockets).converse)
-    phone = TwilioApi(codec, host, sockets, first_message_timeout_s)
+    phone = TwilioApi(codec, host, sockets, first_message_timeout_s, signature)
     app.router.add_get("/v1/twilio", phone.call)
     app.router.add_get("/api/chat", WebSocketApi(codec, host, sockets).chat)
     app.router.add_routes(page_routes())

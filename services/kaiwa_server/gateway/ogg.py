@@ -99,6 +99,18 @@ class OggOpusReader:
             packets += self._packets_of(page)
         return packets
 
+    def end(self) -> None:
+        """Says that no more bytes come.
+
+        Raises:
+            BadOgg: not even the headers are there, or the last page or packet is not whole.
+        """
+        if self._buffer or self._partial or self._packets_read < 2:
+            raise BadOgg(
+                f"the Ogg-Opus stream stops after page {self._next_sequence - 1} and "
+                f"{len(self._buffer)} bytes of the next one: the file was cut off; send all of it"
+            )
+
     def _packets_of(self, page: _Page) -> list[bytes]:
         self._check_order(page)
         if bool(page.flags & _CONTINUED) != bool(self._partial):

@@ -36,6 +36,10 @@ class Pacer:
         while len(self._waiting) > MAX_WAITING_PACKETS:
             self._waiting.popleft()
 
+    def clear(self) -> None:
+        """Leaves out all that waits; what is put after it keeps the old times."""
+        self._waiting.clear()
+
     def next_s(self, now_s: float) -> float | None:
         """Gives when the next packet is to leave, at the earliest now; None if none waits."""
         return max(self._next_s, now_s) if self._waiting else None

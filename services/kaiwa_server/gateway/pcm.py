@@ -100,6 +100,11 @@ class PcmDecoder:
             )
         return self._resampler.resample(self._coder.decode(data))
 
+    @property
+    def max_message_bytes(self) -> int:
+        """How many bytes 120 ms are: whole samples."""
+        return self._max_samples * self._coder.sample_bytes
+
 
 class PcmEncoder:
     """Writes frames as bare samples.

@@ -35,8 +35,6 @@ from kaiwa_server.journal import Journal, StepRecord, TextPiece
 # Enough to hide the way to the codec and back; more would only move the waiting there.
 WINDOW_FRAMES = 3
 LATE_MS = FRAME_MS
-# The services behind end a call that nothing comes to for 60 s.
-MAX_HOLD_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,7 @@ class Session:
             step 1; otherwise the first frame sets off step 0.
         seed: the seed in force, for the summary.
         pace: whose time it keeps.
+        max_hold_s: how long the client may hold it.
         guess: what conceals the user's lost sound, where the format can.
     """
 
@@ -66,12 +65,14 @@ class Session:
         keep_first_frame: bool,
         seed: int,
         pace: Pace,
+        max_hold_s: float,
         guess: Guess | None = None,
     ) -> None:
         self._seed = seed
         self._context_steps = context_steps
         self._steps_before_input = 1 if keep_first_frame else 0
         self._pace = pace
+        self._max_hold_s = max_hold_s
         self._user: UserSound = LiveInput() if pace is Pace.LIVE else FastInput()
         self._concealment = Concealment(guess)
         self._unanswered: deque[HeardFrame] = deque()
@@ -120,7 +121,7 @@ class Session:
     def hold(self, held: bool, now_s: float) -> None:
         """Stops the conversation, which forgets what was not yet heard, or lets it go on."""
         if held and not self._held:
-            self._hold_ends_s = now_s + MAX_HOLD_S
+            self._hold_ends_s = now_s + self._max_hold_s
             self._user.clear()
         elif not held:
             self._hold_ends_s = math.inf
@@ -144,11 +145,12 @@ class Session:
         """Gives the next frame for the codec; None if it is not time for one, or the window full.
 
         Raises:
-            HoldTooLong: the client has held for 45 s.
+            HoldTooLong: the client has held for too long.
         """
         if now_s >= self._hold_ends_s:
             raise HoldTooLong(
-                f"the conversation was held for {MAX_HOLD_S:g} s: let it go on sooner, or end it"
+                f"the conversation was held for {self._max_hold_s:g} s: let it go on sooner, or "
+                "end it"
             )
         if self._held or self._window_is_full:
             return None

@@ -9,6 +9,7 @@ from typing import Final
 from aiohttp import WSCloseCode, web
 
 from kaiwa_server.errors import Draining, KaiwaError, SlowConsumer
+from kaiwa_server.gateway.origins import Origins
 
 MAX_MESSAGE_BYTES = 65_536
 HEARTBEAT_S = 10.0
@@ -88,9 +89,13 @@ class Sockets:
     Args:
         unread_s: how long a client may leave a message unread.
         why_closed: gives the error that answers new conversations now, if they are not taken.
+        origins: whose web pages may open one.
     """
 
-    def __init__(self, unread_s: float, why_closed: Callable[[], KaiwaError | None]) -> None:
+    def __init__(
+        self, unread_s: float, why_closed: Callable[[], KaiwaError | None], origins: Origins
+    ) -> None:
+        self._origins = origins
         self._unread_s = unread_s
         self._why_closed = why_closed
         self._open: set[asyncio.Task[None]] = set()
@@ -116,6 +121,9 @@ class Sockets:
         if not messages.can_prepare(request):
             text = f"{request.path} is a WebSocket: connect to it with ws://\n"
             return web.Response(status=426, text=text, headers={"Upgrade": "websocket"})
+        refusal = self._origins.refusal(request.headers.get("Origin"), request.host)
+        if refusal is not None:
+            return web.Response(status=403, text=f"{refusal}\n")
         await messages.prepare(request)
         socket = Socket(messages, request, self._unread_s)
         # A task of its own, so that it can be ended when the gateway stops.

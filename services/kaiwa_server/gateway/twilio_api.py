@@ -16,17 +16,21 @@ from kaiwa_server.errors import BadRequest, ConfigMissing, ConfigRepeated, Kaiwa
 from kaiwa_server.gateway.codec_link import CodecLink, CodecService
 from kaiwa_server.gateway.formats import Coding, Samples, decoder_of, encoder_of
 from kaiwa_server.gateway.host import Host
-from kaiwa_server.gateway.outputs import Output
+from kaiwa_server.gateway.inputs import Flush, Input
+from kaiwa_server.gateway.outputs import Flushed, Output
 from kaiwa_server.gateway.pacing import PACKET_MS, Pacer
 from kaiwa_server.gateway.sockets import Socket, Sockets
 from kaiwa_server.gateway.twilio_messages import (
+    FlushKey,
     Media,
     Message,
     Start,
     Stop,
+    clear_message,
     media_message,
     read_message,
 )
+from kaiwa_server.gateway.twilio_signature import HEADER, TwilioSignature
 from kaiwa_server.gateway.websocket_api import settings_message
 from kaiwa_server.serving.calls import first_message
 
@@ -43,18 +47,34 @@ class TwilioApi:
         host: where the conversations are held.
         sockets: where its WebSockets live.
         start_timeout_s: how long Twilio may take to say that the call's sound begins.
+        signature: what tells Twilio from others; without it everybody is answered.
     """
 
     def __init__(
-        self, codec: CodecService, host: Host, sockets: Sockets, start_timeout_s: float
+        self,
+        codec: CodecService,
+        host: Host,
+        sockets: Sockets,
+        start_timeout_s: float,
+        signature: TwilioSignature | None,
     ) -> None:
         self._codec = codec
         self._host = host
         self._sockets = sockets
         self._start_timeout_s = start_timeout_s
+        self._signature = signature
 
     async def call(self, request: web.Request) -> web.StreamResponse:
         """Holds one phone call."""
+        if self._signature and not self._signature.is_of(
+            request.host, request.raw_path, request.headers.get(HEADER, "")
+        ):
+            return web.Response(
+                status=403,
+                text=f"{HEADER} does not sign wss://{request.host}{request.raw_path} with the auth "
+                "token of this gateway: call by that URL, and let a proxy pass Host and path on "
+                "as they come\n",
+            )
         return await self._sockets.hold(request, self._converse, _error_message)
 
     async def _converse(self, socket: Socket) -> None:
@@ -63,8 +83,8 @@ class TwilioApi:
         if not isinstance(start, Start):
             raise ConfigMissing("sound came before `start`: send that first")
         link = CodecLink(self._codec, settings_message(start.parameters))
-        sounds = _sounds(messages)
-        async with aclosing(self._host.converse("/v1/twilio", link, sounds)) as outputs:
+        inputs = _inputs(messages)
+        async with aclosing(self._host.converse("/v1/twilio", link, inputs)) as outputs:
             await _speak(outputs, socket, start.stream_sid)
 
 
@@ -79,12 +99,14 @@ async def _messages(socket: web.WebSocketResponse) -> AsyncIterator[Message]:
         await asyncio.sleep(0)
 
 
-async def _sounds(messages: AsyncIterator[Message]) -> AsyncIterator[Samples]:
+async def _inputs(messages: AsyncIterator[Message]) -> AsyncIterator[Input]:
     decoder = decoder_of(Coding.MULAW, 0)
     async for message in messages:
         match message:
             case Media(payload):
                 yield decoder.decode(payload)
+            case FlushKey():
+                yield Flush()
             case Start():
                 raise ConfigRepeated("a second `start`: one call has one WebSocket")
             case Stop():
@@ -102,6 +124,9 @@ async def _speak(outputs: AsyncGenerator[Output, None], socket: Socket, stream_s
                     case PcmFrame(_, samples):
                         pacer.put(_packets(encoder.encode(samples)), _is_quiet(samples))
                         comes.set()
+                    case Flushed():
+                        pacer.clear()
+                        await socket.send(clear_message(stream_sid))
             # The caller has hung up: what is not said now nobody hears.
             sending.cancel()
     except ExceptionGroup as errors:
@@ -115,6 +140,8 @@ async def _send_paced(pacer: Pacer, comes: asyncio.Event, socket: Socket, stream
             comes.clear()
             await comes.wait()
         await asyncio.sleep(next_s - clock())
+        if pacer.next_s(clock()) is None:
+            continue  # What waited has been flushed.
         try:
             await socket.send(media_message(stream_sid, pacer.take(clock())))
         except ConnectionResetError:

@@ -13,6 +13,7 @@ from kaiwa_server.errors import BadFrame, BadRequest, UnsupportedAudio
 
 MEDIA_FORMAT = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 
+FLUSH_KEY = "#"
 MAX_STREAM_SID_CHARACTERS = 64  # Twilio's has 34
 
 T = TypeVar("T")
@@ -34,17 +35,23 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True)
+class FlushKey:
+    """The caller pressed `#`, the key that has Moshi's waiting voice left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The phone call is over, or its sound goes elsewhere."""
 
 
-Message = Start | Media | Stop
+Message = Start | Media | FlushKey | Stop
 
 
 def read_message(text: str) -> Message | None:
     """Gives a message's values; None for one that asks nothing of us.
 
-    Such are `connected`, `mark`, `dtmf`, sound that the caller hears, and what Twilio may add.
+    Such are `connected`, `mark`, other keys than `#`, sound that the caller hears, and what Twilio
+    may add.
 
     Raises:
         BadRequest: not one of Twilio's messages.
@@ -57,6 +64,9 @@ def read_message(text: str) -> Message | None:
             return _start(_field(message, "start", dict))
         case "media":
             return _media(_field(message, "media", dict))
+        case "dtmf":
+            digit = _field(_field(message, "dtmf", dict), "digit", str)
+            return FlushKey() if digit == FLUSH_KEY else None
         case "stop":
             return Stop()
         case _:
@@ -67,6 +77,11 @@ def media_message(stream_sid: str, payload: bytes) -> str:
     """Gives the message that says mu-law at 8 kHz to the caller."""
     media = {"payload": base64.b64encode(payload).decode()}
     return json.dumps({"event": "media", "streamSid": stream_sid, "media": media})
+
+
+def clear_message(stream_sid: str) -> str:
+    """Gives the message that has Twilio forget what it has not yet said to the caller."""
+    return json.dumps({"event": "clear", "streamSid": stream_sid})
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -38,6 +38,7 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
     with_summary: bool = True
     hang_at: int | None = None
     configs: list[dialogue_pb2.ConverseConfig] = field(default_factory=list)
+    renders: list[dialogue_pb2.RenderConfig] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
     packets: list[bytes] = field(default_factory=list)
     controls: list[dialogue_pb2.ConverseRequest] = field(default_factory=list)
@@ -89,6 +90,41 @@ class FakeDialogue(dialogue_pb2_grpc.DialogueServiceServicer):
                 )
         finally:
             self.ended.set()
+
+    async def Render(
+        self,
+        request_iterator: AsyncIterator[dialogue_pb2.RenderRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[dialogue_pb2.RenderResponse]:
+        """Answers as Converse does, and hears the silence around the file."""
+        config = (await anext(request_iterator)).config
+        self.renders.append(config)
+        requests = self._with_silence(request_iterator, config)
+        async for response in self.Converse(requests, context):
+            yield dialogue_pb2.RenderResponse.FromString(response.SerializeToString())
+
+    async def _with_silence(
+        self,
+        requests: AsyncIterator[dialogue_pb2.RenderRequest],
+        config: dialogue_pb2.RenderConfig,
+    ) -> AsyncIterator[dialogue_pb2.ConverseRequest]:
+        """What Converse would be sent, for samples of 32-bit floats."""
+
+        def silence(silence_ms: int) -> dialogue_pb2.ConverseRequest:
+            data = bytes(24 * 4 * silence_ms)
+            return dialogue_pb2.ConverseRequest(audio=dialogue_pb2.InputAudio(data=data))
+
+        yield dialogue_pb2.ConverseRequest(
+            config=dialogue_pb2.ConverseConfig(
+                input_format=config.input_format,
+                output_format=config.output_format,
+                settings=config.settings,
+            )
+        )
+        yield silence(config.silence_before_ms)
+        async for request in requests:
+            yield dialogue_pb2.ConverseRequest(audio=request.audio)
+        yield silence(config.silence_after_ms)
 
     async def _hang(self, requests: AsyncIterator[dialogue_pb2.ConverseRequest]) -> None:
         """Hears everything and never says anything more."""

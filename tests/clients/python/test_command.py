@@ -224,7 +224,61 @@ async def test_info_of_nobody_is_an_error(unused_tcp_port: int) -> None:
     assert ran.code == 1 and "UNREACHABLE" in ran.err
 
 
-@pytest.mark.parametrize("command", ["talk", "info"])
+async def test_a_rendering_leaves_voice_both_voices_words_and_how_fast_it_was(
+    serve: Serve, question: Path, tmp_path: Path
+) -> None:
+    fake = FakeDialogue()
+    files = ("reply.wav", "both.wav", "reply.txt", "reply.json")
+    reply, both, text, figures = (tmp_path / name for name in files)
+    ran = await kaiwa(
+        *("render", question, *SHORT, "--seed", "9", "--out", reply, "--stereo", both),
+        *("--transcript", text, "--json", figures),
+        server=await serve(fake),
+    )
+    assert (ran.code, ran.err) == (0, "")
+    lines = [line.rstrip() for line in ran.out.splitlines()]
+    assert lines[0] == "rendering with fake-moshi, seed 9"
+    assert lines[1:3] == ["  0.08 s  Moshi  Hello, I am Moshi", "  0.40 s  you    [question.wav]"]
+    assert "reply    2.24 s" in lines
+    (took,) = (line for line in lines if line.startswith("took"))
+    assert re.fullmatch(r"took +\d+\.\d\d s: \d+\.\d times as fast as it sounds", took)
+
+    voice, rate_hz = soundfile.read(reply)
+    assert rate_hz == 24_000 and len(voice) == 28 * 1920
+    assert np.abs(voice - np.concatenate([tone(frame) for frame in range(28)])).max() < 1e-4
+    sides, _ = soundfile.read(both)
+    assert np.abs(sides[int(0.45 * 24_000) : int(0.85 * 24_000), 0]).max() > 0.4
+    assert text.read_text().splitlines()[1] == "  0.40 s  you    [question.wav]"
+    document = json.loads(figures.read_text())
+    assert document["words"][0] == {"text": "Hello,", "at_s": 0.08}
+    assert document["figures"]["mouth_to_ear_p50_ms"] is None and document["frames"] == []
+    assert [config.silence_after_ms for config in fake.renders] == [1_400]
+
+
+async def test_a_rendering_that_breaks_keeps_what_there_is(
+    serve: Serve, question: Path, tmp_path: Path
+) -> None:
+    reply = tmp_path / "reply.wav"
+    server = await serve(FakeDialogue(fail_at=10))
+    ran = await kaiwa("render", question, *SHORT, "--out", reply, server=server)
+    assert ran.code == 1 and ran.err == "LM_DOWN: gone\n"
+    assert len(soundfile.read(reply)[0]) == 10 * 1920
+    assert "then it was cut off" in ran.out
+
+
+async def test_ctrl_c_ends_a_rendering_and_keeps_what_there_is(
+    serve: Serve, question: Path, tmp_path: Path
+) -> None:
+    fake, reply = FakeDialogue(hang_at=10), tmp_path / "reply.wav"
+    process = await start("render", question, "--out", reply, server=await serve(fake))
+    await fake.half_closed.wait()
+    process.send_signal(signal.SIGINT)
+    ran = await finish(process)
+    assert (ran.code, ran.err) == (130, "")
+    assert "then it was cut off" in ran.out and reply.is_file()
+
+
+@pytest.mark.parametrize("command", ["talk", "render", "info"])
 async def test_help_has_a_sentence_and_an_example(command: str) -> None:
     ran = await kaiwa(command, "--help", server="127.0.0.1:1")
     assert ran.code == 0

@@ -11,6 +11,7 @@ from kaiwa.cli import options
 from kaiwa.cli.bench.command import bench
 from kaiwa.cli.exits import INTERRUPTED, exit_on_errors
 from kaiwa.cli.questions import read_script
+from kaiwa.cli.render import render_script
 from kaiwa.cli.save import Outputs
 from kaiwa.cli.sound_card import find_sound_card
 from kaiwa.cli.tables import show_info
@@ -76,17 +77,9 @@ def talk(
     kaiwa talk --mic
     ```
     """
-    if greedy and (text_temperature is not None or audio_temperature is not None):
-        raise typer.BadParameter("--greedy sets both temperatures: leave them out")
     if mic and questions:
         raise typer.BadParameter("give sound files or --mic, not both")
-    settings = Settings(
-        text_temperature=0.0 if greedy else text_temperature,
-        text_top_k=text_top_k,
-        audio_temperature=0.0 if greedy else audio_temperature,
-        audio_top_k=audio_top_k,
-        seed=seed,
-    )
+    settings = _settings(greedy, text_temperature, text_top_k, audio_temperature, audio_top_k, seed)
     call = Call(server, encoding.value, settings)
     outputs = Outputs(reply=out, stereo=stereo, plot=plot, transcript=transcript, json=json_file)
     with exit_on_errors():
@@ -98,6 +91,67 @@ def talk(
             interrupted = asyncio.run(talk_script(call, script, outputs, Console()))
     if interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def render(
+    questions: options.Questions = None,
+    server: options.Server = options.DEFAULT_SERVER,
+    lead_s: options.LeadS = 3.5,
+    gap_s: options.GapS = None,
+    tail_s: options.AfterS = 8.0,
+    seed: options.Seed = None,
+    greedy: options.Greedy = False,
+    text_temperature: options.TextTemperature = None,
+    audio_temperature: options.AudioTemperature = None,
+    text_top_k: options.TextTopK = None,
+    audio_top_k: options.AudioTopK = None,
+    out: options.Out = None,
+    stereo: options.Stereo = None,
+    transcript: options.Transcript = None,
+    json_file: options.JsonFile = None,
+) -> None:
+    """Have Moshi hear sound files and keep its reply, as fast as the model can.
+
+    As `kaiwa talk`, but nobody waits for the clock: nothing is lost, and all that is measured is
+    how much faster than the sound it was. The reply is as long as what Moshi heard, the silence
+    before (--lead-s), between (--gap-s) and after (--tail-s) the questions included.
+
+    Ctrl-C ends it: what there is of the reply is kept and the exit status is 130.
+
+    **Examples**
+
+    ```
+    kaiwa render question.wav --out reply.wav
+    kaiwa render hello.wav joke.ogg --gap-s 8 --greedy --json reply.json
+    ```
+    """
+    settings = _settings(greedy, text_temperature, text_top_k, audio_temperature, audio_top_k, seed)
+    outputs = Outputs(reply=out, stereo=stereo, transcript=transcript, json=json_file)
+    with exit_on_errors():
+        outputs.check()
+        script = read_script(questions, lead_s=lead_s, gap_s=gap_s, tail_s=0)
+        call = Call(server, "pcm", settings)
+        asyncio.run(render_script(call, script, tail_s, outputs, Console()))
+
+
+def _settings(
+    greedy: bool,
+    text_temperature: float | None,
+    text_top_k: int | None,
+    audio_temperature: float | None,
+    audio_top_k: int | None,
+    seed: int | None,
+) -> Settings:
+    if greedy and (text_temperature is not None or audio_temperature is not None):
+        raise typer.BadParameter("--greedy sets both temperatures: leave them out")
+    return Settings(
+        text_temperature=0.0 if greedy else text_temperature,
+        text_top_k=text_top_k,
+        audio_temperature=0.0 if greedy else audio_temperature,
+        audio_top_k=audio_top_k,
+        seed=seed,
+    )
 
 
 @app.command()

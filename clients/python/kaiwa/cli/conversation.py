@@ -14,7 +14,7 @@ from kaiwa.cli.recording import HeardFrame, Recording
 from kaiwa.cli.sound import SAMPLE_RATE_HZ
 from kaiwa.client import Talk
 from kaiwa.errors import KaiwaError
-from kaiwa.events import Audio, Event, FramesConcealed, FramesDropped, Summary, Text
+from kaiwa.events import Audio, Event
 
 
 class Screen(Protocol):
@@ -76,18 +76,11 @@ class Conversation:
             self.microphone.stop()
 
     def _note(self, event: Event) -> None:
-        match event:
-            case Audio():
-                samples = self.coder.decode(event)
-                audible_s = self.clock() + self.coder.lookahead_samples / SAMPLE_RATE_HZ
-                self.recording.heard.append(HeardFrame(event.frame_index, samples, audible_s))
-                if self.speaker is not None:
-                    self.speaker.play(samples)
-            case Text():
-                self.recording.pieces.append(event)
-            case FramesDropped():
-                self.recording.drops.append(event)
-            case FramesConcealed():
-                self.recording.conceals.append(event)
-            case Summary():
-                self.recording.summary = event
+        if not isinstance(event, Audio):
+            self.recording.note(event)
+            return
+        samples = self.coder.decode(event)
+        audible_s = self.clock() + self.coder.lookahead_samples / SAMPLE_RATE_HZ
+        self.recording.heard.append(HeardFrame(event.frame_index, samples, audible_s))
+        if self.speaker is not None:
+            self.speaker.play(samples)

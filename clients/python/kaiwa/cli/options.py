@@ -55,6 +55,16 @@ TailS = Annotated[
     float,
     typer.Option(min=0, help="Silence after the last: room to answer.", rich_help_panel=SOUND),
 ]
+AfterS = Annotated[
+    float,
+    typer.Option(
+        "--tail-s",
+        min=0,
+        max=60,
+        help="Silence after the last: room to answer.",
+        rich_help_panel=SOUND,
+    ),
+]
 HowSoundTravels = Annotated[
     Format,
     typer.Option(

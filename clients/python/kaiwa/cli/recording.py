@@ -7,7 +7,7 @@ import numpy as np
 from kaiwa.cli.microphone import Recorded
 from kaiwa.cli.script import Question
 from kaiwa.cli.sound import Samples, lay_frames, silence
-from kaiwa.events import FramesConcealed, FramesDropped, Ready, Summary, Text
+from kaiwa.events import Event, FramesConcealed, FramesDropped, Ready, Summary, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,18 @@ class Recording:
     conceals: list[FramesConcealed] = field(default_factory=list)
     summary: Summary | None = None
     """None in a conversation that was cut off."""
+
+    def note(self, event: Event) -> None:
+        """Keeps an event that is not sound, if it is one to be kept."""
+        match event:
+            case Text():
+                self.pieces.append(event)
+            case FramesDropped():
+                self.drops.append(event)
+            case FramesConcealed():
+                self.conceals.append(event)
+            case Summary():
+                self.summary = event
 
     def user_track(self) -> Samples:
         """Gives all that the user said, float32 [n], from the beginning of the session."""

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from kaiwa.cli.measure import FLOOR_MS, GOAL_MS, Figures
 from kaiwa.cli.recording import Recording
+from kaiwa.cli.sound import FRAME_S
 from kaiwa.info import ServiceInfo
 
 SHORT_FINGERPRINT = 12
@@ -30,6 +31,21 @@ def show_figures(console: Console, recording: Recording, figures: Figures) -> No
     p50_ms, p99_ms = figures.mouth_to_ear_p50_ms, figures.mouth_to_ear_p99_ms
     rows.append(("mouth to ear", delay_text(p50_ms, p99_ms, figures.mouth_to_ear_max_ms)))
     rows.append(("underruns", f"{figures.underruns} with a speaker that holds 20 ms"))
+    console.print()
+    show_rows(console, rows)
+
+
+def show_speed(console: Console, recording: Recording, took_s: float) -> None:
+    """Prints how a rendering went, which took so long."""
+    reply_s = len(recording.heard) * FRAME_S
+    times = f"{reply_s / took_s:.1f} times as fast as it sounds"
+    rows = [
+        ("model", _named(recording.ready.model_name, recording.ready.model_fingerprint)),
+        ("session", recording.ready.session_id),
+        ("seed", str(recording.ready.seed)),
+        ("reply", f"{reply_s:.2f} s{'' if recording.summary else ', then it was cut off'}"),
+        ("took", f"{took_s:.2f} s: {times}"),
+    ]
     console.print()
     show_rows(console, rows)
 

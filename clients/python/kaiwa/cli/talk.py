@@ -9,7 +9,7 @@ from rich.text import Text
 from kaiwa.cli.coder import open_coder
 from kaiwa.cli.conversation import Conversation
 from kaiwa.cli.interrupt import on_interrupt
-from kaiwa.cli.measure import figures_of
+from kaiwa.cli.measure import Figures, figures_of
 from kaiwa.cli.microphone import Microphone, Speaker
 from kaiwa.cli.recording import Recording
 from kaiwa.cli.save import Outputs, save
@@ -79,13 +79,18 @@ async def _talk(
                 await conversation.hold()
     finally:
         if recording is not None:
-            _keep(recording, outputs, console)
+            figures = figures_of(recording)
+            show_figures(console, recording, figures)
+            keep(recording, figures, outputs, console)
     return interrupt.pressed
 
 
-def _keep(recording: Recording, outputs: Outputs, console: Console) -> None:
-    figures = figures_of(recording)
-    show_figures(console, recording, figures)
+def keep(recording: Recording, figures: Figures, outputs: Outputs, console: Console) -> None:
+    """Writes the files that are asked for, and says where they are.
+
+    Raises:
+        CannotDo: one of them cannot be written.
+    """
     save(outputs, recording, figures)
     if paths := outputs.paths():
         console.print("kept", ", ".join(map(str, paths)), highlight=False, soft_wrap=True)

@@ -267,6 +267,141 @@ class Hold(_message.Message):
 Global___Hold: _TypeAlias = Hold  # noqa: Y015
 
 @_typing.final
+class RenderRequest(_message.Message):
+    """A message to Render."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def config(self) -> Global___RenderConfig:
+        """The first message, and only that."""
+
+    @_builtins.property
+    def audio(self) -> Global___InputAudio:
+        """The file's next bytes. Raw Opus is one packet in each message; PCM, mu-law, A-law and Ogg-Opus are
+        cut anywhere, at most 64 KiB in a message, and a page of Ogg may hold any number of packets.
+        """
+
+    def __init__(
+        self,
+        *,
+        config: Global___RenderConfig | None = ...,
+        audio: Global___InputAudio | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "config", b"config", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "audio"]  # noqa: Y015
+    _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
+
+Global___RenderRequest: _TypeAlias = RenderRequest  # noqa: Y015
+
+@_typing.final
+class RenderConfig(_message.Message):
+    """How a file is to be heard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_FORMAT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FORMAT_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    SILENCE_BEFORE_MS_FIELD_NUMBER: _builtins.int
+    SILENCE_AFTER_MS_FIELD_NUMBER: _builtins.int
+    silence_before_ms: _builtins.int
+    """Silence that is heard before the file, in ms, 0 to 60,000. Default: 3,500, room for a greeting."""
+    silence_after_ms: _builtins.int
+    """Silence that is heard after the file, in ms, 0 to 60,000. Default: 8,000, room for an answer."""
+    @_builtins.property
+    def input_format(self) -> Global___AudioFormat:
+        """What the file is written in. Default: Opus."""
+
+    @_builtins.property
+    def output_format(self) -> Global___AudioFormat:
+        """What the reply is to be written in. Default: Opus."""
+
+    @_builtins.property
+    def settings(self) -> _settings_pb2.SessionSettings:
+        """What the session asks of the model."""
+
+    def __init__(
+        self,
+        *,
+        input_format: Global___AudioFormat | None = ...,
+        output_format: Global___AudioFormat | None = ...,
+        settings: _settings_pb2.SessionSettings | None = ...,
+        silence_before_ms: _builtins.int | None = ...,
+        silence_after_ms: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_silence_after_ms", b"_silence_after_ms", "_silence_before_ms", b"_silence_before_ms", "input_format", b"input_format", "output_format", b"output_format", "settings", b"settings", "silence_after_ms", b"silence_after_ms", "silence_before_ms", b"silence_before_ms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_silence_after_ms", b"_silence_after_ms", "_silence_before_ms", b"_silence_before_ms", "input_format", b"input_format", "output_format", b"output_format", "settings", b"settings", "silence_after_ms", b"silence_after_ms", "silence_before_ms", b"silence_before_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__silence_after_ms: _TypeAlias = _typing.Literal["silence_after_ms"]  # noqa: Y015
+    _WhichOneofArgType__silence_after_ms: _TypeAlias = _typing.Literal["_silence_after_ms", b"_silence_after_ms"]  # noqa: Y015
+    _WhichOneofReturnType__silence_before_ms: _TypeAlias = _typing.Literal["silence_before_ms"]  # noqa: Y015
+    _WhichOneofArgType__silence_before_ms: _TypeAlias = _typing.Literal["_silence_before_ms", b"_silence_before_ms"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__silence_after_ms) -> _WhichOneofReturnType__silence_after_ms | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__silence_before_ms) -> _WhichOneofReturnType__silence_before_ms | None: ...
+
+Global___RenderConfig: _TypeAlias = RenderConfig  # noqa: Y015
+
+@_typing.final
+class RenderResponse(_message.Message):
+    """A message from Render."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    READY_FIELD_NUMBER: _builtins.int
+    AUDIO_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ready(self) -> Global___Ready:
+        """The first message: the file may be sent."""
+
+    @_builtins.property
+    def audio(self) -> Global___OutputAudio:
+        """The next frame of Moshi's voice."""
+
+    @_builtins.property
+    def text(self) -> Global___Text:
+        """Moshi's words, as they are thought: slightly ahead of the voice."""
+
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """Something that the client should know."""
+
+    @_builtins.property
+    def summary(self) -> Global___Summary:
+        """The last message of a rendering that ended normally."""
+
+    def __init__(
+        self,
+        *,
+        ready: Global___Ready | None = ...,
+        audio: Global___OutputAudio | None = ...,
+        text: Global___Text | None = ...,
+        event: Global___Event | None = ...,
+        summary: Global___Summary | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "event", b"event", "ready", b"ready", "response", b"response", "summary", b"summary", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio", b"audio", "event", b"event", "ready", b"ready", "response", b"response", "summary", b"summary", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_response: _TypeAlias = _typing.Literal["ready", "audio", "text", "event", "summary"]  # noqa: Y015
+    _WhichOneofArgType_response: _TypeAlias = _typing.Literal["response", b"response"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_response) -> _WhichOneofReturnType_response | None: ...
+
+Global___RenderResponse: _TypeAlias = RenderResponse  # noqa: Y015
+
+@_typing.final
 class AudioFormat(_message.Message):
     """How sound is written in a message. It is always mono."""
 
@@ -298,7 +433,7 @@ Global___AudioFormat: _TypeAlias = AudioFormat  # noqa: Y015
 
 @_typing.final
 class InputAudio(_message.Message):
-    """A piece of the user's sound."""
+    """A piece of the user's sound. These limits are those of Converse; RenderRequest has its own."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -42,6 +42,11 @@ class DialogueServiceStub:
                 request_serializer=kaiwa_dot_v1_dot_dialogue__pb2.ConverseRequest.SerializeToString,
                 response_deserializer=kaiwa_dot_v1_dot_dialogue__pb2.ConverseResponse.FromString,
                 _registered_method=True)
+        self.Render = channel.stream_stream(
+                '/kaiwa.v1.DialogueService/Render',
+                request_serializer=kaiwa_dot_v1_dot_dialogue__pb2.RenderRequest.SerializeToString,
+                response_deserializer=kaiwa_dot_v1_dot_dialogue__pb2.RenderResponse.FromString,
+                _registered_method=True)
         self.GetServiceInfo = channel.unary_unary(
                 '/kaiwa.v1.DialogueService/GetServiceInfo',
                 request_serializer=kaiwa_dot_v1_dot_dialogue__pb2.GetServiceInfoRequest.SerializeToString,
@@ -73,6 +78,20 @@ class DialogueServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Render(self, request_iterator, context):
+        """Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+        others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+        words and the events, `summary`, then OK.
+        The reply is as long as what was heard, the silence before and after the file included, so that
+        there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+        out: the service reads no more of the file than it has room for, so the client must write and read
+        at the same time.
+        Errors: as Converse.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetServiceInfo(self, request, context):
         """Tells what is behind this gateway.
         """
@@ -87,6 +106,11 @@ def add_DialogueServiceServicer_to_server(servicer, server):
                     servicer.Converse,
                     request_deserializer=kaiwa_dot_v1_dot_dialogue__pb2.ConverseRequest.FromString,
                     response_serializer=kaiwa_dot_v1_dot_dialogue__pb2.ConverseResponse.SerializeToString,
+            ),
+            'Render': grpc.stream_stream_rpc_method_handler(
+                    servicer.Render,
+                    request_deserializer=kaiwa_dot_v1_dot_dialogue__pb2.RenderRequest.FromString,
+                    response_serializer=kaiwa_dot_v1_dot_dialogue__pb2.RenderResponse.SerializeToString,
             ),
             'GetServiceInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetServiceInfo,
@@ -124,6 +148,33 @@ class DialogueService:
             '/kaiwa.v1.DialogueService/Converse',
             kaiwa_dot_v1_dot_dialogue__pb2.ConverseRequest.SerializeToString,
             kaiwa_dot_v1_dot_dialogue__pb2.ConverseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Render(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/kaiwa.v1.DialogueService/Render',
+            kaiwa_dot_v1_dot_dialogue__pb2.RenderRequest.SerializeToString,
+            kaiwa_dot_v1_dot_dialogue__pb2.RenderResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,16 @@ class DialogueServiceStub:
     FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
     `kaiwa-reason` names the exact cause.
     """
+    Render: _grpc.StreamStreamMultiCallable[_dialogue_pb2.RenderRequest, _dialogue_pb2.RenderResponse]
+    """Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+    others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+    words and the events, `summary`, then OK.
+    The reply is as long as what was heard, the silence before and after the file included, so that
+    there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+    out: the service reads no more of the file than it has room for, so the client must write and read
+    at the same time.
+    Errors: as Converse.
+    """
     GetServiceInfo: _grpc.UnaryUnaryMultiCallable[_dialogue_pb2.GetServiceInfoRequest, _dialogue_pb2.GetServiceInfoResponse]
     """Tells what is behind this gateway."""
 
@@ -74,6 +84,16 @@ class DialogueServiceAsyncStub(DialogueServiceStub):
     for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
     FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
     `kaiwa-reason` names the exact cause.
+    """
+    Render: _aio.StreamStreamMultiCallable[_dialogue_pb2.RenderRequest, _dialogue_pb2.RenderResponse]  # type: ignore[assignment]
+    """Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+    others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+    words and the events, `summary`, then OK.
+    The reply is as long as what was heard, the silence before and after the file included, so that
+    there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+    out: the service reads no more of the file than it has room for, so the client must write and read
+    at the same time.
+    Errors: as Converse.
     """
     GetServiceInfo: _aio.UnaryUnaryMultiCallable[_dialogue_pb2.GetServiceInfoRequest, _dialogue_pb2.GetServiceInfoResponse]  # type: ignore[assignment]
     """Tells what is behind this gateway."""
@@ -102,6 +122,22 @@ class DialogueServiceServicer(metaclass=_abc_1.ABCMeta):
         for a client that is silent or holds for too long, ABORTED for one that leaves 5 s unread,
         FAILED_PRECONDITION for what the loaded models cannot do, INTERNAL when a model failed. The trailer
         `kaiwa-reason` names the exact cause.
+        """
+
+    @_abc_1.abstractmethod
+    def Render(
+        self,
+        request_iterator: _MaybeAsyncIterator[_dialogue_pb2.RenderRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_dialogue_pb2.RenderResponse], _abc.AsyncIterator[_dialogue_pb2.RenderResponse]]:
+        """Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+        others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+        words and the events, `summary`, then OK.
+        The reply is as long as what was heard, the silence before and after the file included, so that
+        there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+        out: the service reads no more of the file than it has room for, so the client must write and read
+        at the same time.
+        Errors: as Converse.
         """
 
     @_abc_1.abstractmethod

@@ -138,6 +138,66 @@ export interface Hold {
   held: boolean;
 }
 
+/** A message to Render. */
+export interface RenderRequest {
+  /** Exactly one of these. */
+  request?:
+    | //
+    /** The first message, and only that. */
+    { $case: "config"; value: RenderConfig }
+    | //
+    /**
+     * The file's next bytes. Raw Opus is one packet in each message; PCM, mu-law, A-law and Ogg-Opus are
+     * cut anywhere, at most 64 KiB in a message, and a page of Ogg may hold any number of packets.
+     */
+    { $case: "audio"; value: InputAudio }
+    | undefined;
+}
+
+/** How a file is to be heard. */
+export interface RenderConfig {
+  /** What the file is written in. Default: Opus. */
+  inputFormat?:
+    | AudioFormat
+    | undefined;
+  /** What the reply is to be written in. Default: Opus. */
+  outputFormat?:
+    | AudioFormat
+    | undefined;
+  /** What the session asks of the model. */
+  settings?:
+    | SessionSettings
+    | undefined;
+  /** Silence that is heard before the file, in ms, 0 to 60,000. Default: 3,500, room for a greeting. */
+  silenceBeforeMs?:
+    | number
+    | undefined;
+  /** Silence that is heard after the file, in ms, 0 to 60,000. Default: 8,000, room for an answer. */
+  silenceAfterMs?: number | undefined;
+}
+
+/** A message from Render. */
+export interface RenderResponse {
+  /** Exactly one of the five, as in ConverseResponse. */
+  response?:
+    | //
+    /** The first message: the file may be sent. */
+    { $case: "ready"; value: Ready }
+    | //
+    /** The next frame of Moshi's voice. */
+    { $case: "audio"; value: OutputAudio }
+    | //
+    /** Moshi's words, as they are thought: slightly ahead of the voice. */
+    { $case: "text"; value: Text }
+    | //
+    /** Something that the client should know. */
+    { $case: "event"; value: Event }
+    | //
+    /** The last message of a rendering that ended normally. */
+    { $case: "summary"; value: Summary }
+    | undefined;
+}
+
 /** How sound is written in a message. It is always mono. */
 export interface AudioFormat {
   /** How the samples are coded. Default: Opus. */
@@ -151,7 +211,7 @@ export interface AudioFormat {
   sampleRateHz: number;
 }
 
-/** A piece of the user's sound. */
+/** A piece of the user's sound. These limits are those of Converse; RenderRequest has its own. */
 export interface InputAudio {
   /**
    * One Opus packet, the next bytes of an Ogg-Opus stream, or samples of any whole number up to 120 ms
@@ -673,6 +733,253 @@ export const Hold: MessageFns<Hold> = {
             }
 
             message.held = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRenderRequest(): RenderRequest {
+  return { request: undefined };
+}
+
+export const RenderRequest: MessageFns<RenderRequest> = {
+  encode(message: RenderRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.request?.$case) {
+      case "config":
+        RenderConfig.encode(message.request.value, writer.uint32(10).fork()).join();
+        break;
+      case "audio":
+        InputAudio.encode(message.request.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenderRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenderRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = { $case: "config", value: RenderConfig.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.request = { $case: "audio", value: InputAudio.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRenderConfig(): RenderConfig {
+  return {
+    inputFormat: undefined,
+    outputFormat: undefined,
+    settings: undefined,
+    silenceBeforeMs: undefined,
+    silenceAfterMs: undefined,
+  };
+}
+
+export const RenderConfig: MessageFns<RenderConfig> = {
+  encode(message: RenderConfig, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.inputFormat !== undefined) {
+      AudioFormat.encode(message.inputFormat, writer.uint32(10).fork()).join();
+    }
+    if (message.outputFormat !== undefined) {
+      AudioFormat.encode(message.outputFormat, writer.uint32(18).fork()).join();
+    }
+    if (message.settings !== undefined) {
+      SessionSettings.encode(message.settings, writer.uint32(26).fork()).join();
+    }
+    if (message.silenceBeforeMs !== undefined) {
+      writer.uint32(32).int32(message.silenceBeforeMs);
+    }
+    if (message.silenceAfterMs !== undefined) {
+      writer.uint32(40).int32(message.silenceAfterMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenderConfig {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenderConfig();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.inputFormat = AudioFormat.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outputFormat = AudioFormat.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settings = SessionSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.silenceBeforeMs = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.silenceAfterMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRenderResponse(): RenderResponse {
+  return { response: undefined };
+}
+
+export const RenderResponse: MessageFns<RenderResponse> = {
+  encode(message: RenderResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.response?.$case) {
+      case "ready":
+        Ready.encode(message.response.value, writer.uint32(10).fork()).join();
+        break;
+      case "audio":
+        OutputAudio.encode(message.response.value, writer.uint32(18).fork()).join();
+        break;
+      case "text":
+        Text.encode(message.response.value, writer.uint32(26).fork()).join();
+        break;
+      case "event":
+        Event.encode(message.response.value, writer.uint32(34).fork()).join();
+        break;
+      case "summary":
+        Summary.encode(message.response.value, writer.uint32(42).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenderResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenderResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.response = { $case: "ready", value: Ready.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.response = { $case: "audio", value: OutputAudio.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.response = { $case: "text", value: Text.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.response = { $case: "event", value: Event.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.response = { $case: "summary", value: Summary.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -2121,6 +2428,25 @@ export const DialogueServiceService = {
     responseSerialize: (value: ConverseResponse): Buffer => Buffer.from(ConverseResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConverseResponse => ConverseResponse.decode(value),
   },
+  /**
+   * Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+   * others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+   * words and the events, `summary`, then OK.
+   * The reply is as long as what was heard, the silence before and after the file included, so that
+   * there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+   * out: the service reads no more of the file than it has room for, so the client must write and read
+   * at the same time.
+   * Errors: as Converse.
+   */
+  render: {
+    path: "/kaiwa.v1.DialogueService/Render" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: RenderRequest): Buffer => Buffer.from(RenderRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RenderRequest => RenderRequest.decode(value),
+    responseSerialize: (value: RenderResponse): Buffer => Buffer.from(RenderResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RenderResponse => RenderResponse.decode(value),
+  },
   /** Tells what is behind this gateway. */
   getServiceInfo: {
     path: "/kaiwa.v1.DialogueService/GetServiceInfo" as const,
@@ -2151,6 +2477,17 @@ export interface DialogueServiceServer extends UntypedServiceImplementation {
    * `kaiwa-reason` names the exact cause.
    */
   converse: handleBidiStreamingCall<ConverseRequest, ConverseResponse>;
+  /**
+   * Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+   * others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+   * words and the events, `summary`, then OK.
+   * The reply is as long as what was heard, the silence before and after the file included, so that
+   * there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+   * out: the service reads no more of the file than it has room for, so the client must write and read
+   * at the same time.
+   * Errors: as Converse.
+   */
+  render: handleBidiStreamingCall<RenderRequest, RenderResponse>;
   /** Tells what is behind this gateway. */
   getServiceInfo: handleUnaryCall<GetServiceInfoRequest, GetServiceInfoResponse>;
 }
@@ -2173,6 +2510,19 @@ export interface DialogueServiceClient extends Client {
   converse(): ClientDuplexStream<ConverseRequest, ConverseResponse>;
   converse(options: Partial<CallOptions>): ClientDuplexStream<ConverseRequest, ConverseResponse>;
   converse(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ConverseRequest, ConverseResponse>;
+  /**
+   * Hears a file, as fast as the model can, and gives the reply. The first request is `config`, all the
+   * others are `audio`, then the half-close. The answers are those of Converse: `ready`, the voice, the
+   * words and the events, `summary`, then OK.
+   * The reply is as long as what was heard, the silence before and after the file included, so that
+   * there is room to answer; the end of the last answer is not waited for. Nothing is concealed or left
+   * out: the service reads no more of the file than it has room for, so the client must write and read
+   * at the same time.
+   * Errors: as Converse.
+   */
+  render(): ClientDuplexStream<RenderRequest, RenderResponse>;
+  render(options: Partial<CallOptions>): ClientDuplexStream<RenderRequest, RenderResponse>;
+  render(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<RenderRequest, RenderResponse>;
   /** Tells what is behind this gateway. */
   getServiceInfo(
     request: GetServiceInfoRequest,
