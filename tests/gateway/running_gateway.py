@@ -18,6 +18,7 @@ from kaiwa_server.gateway.host import Host
 from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
+from kaiwa_server.gateway.recordings import open_recordings
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.server import GrpcServer
@@ -86,7 +87,7 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
         )
         registry = CollectorRegistry()
         server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
-        host = Host(config, GatewayMetrics(registry), server.draining)
+        host = Host(config, GatewayMetrics(registry), server.draining, open_recordings(config))
         dialogue = Dialogue(service, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,

@@ -16,6 +16,7 @@ from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.readiness import follow
+from kaiwa_server.gateway.recordings import open_recordings
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
@@ -42,6 +43,7 @@ async def serve(config: GatewayConfig) -> None:
     if config.metrics_port:
         serve_metrics(config.host, config.metrics_port, registry)
     server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
+    recordings = open_recordings(config)
     async with open_channel(config.codec) as channel:
         codec = CodecService(
             codec_pb2_grpc.CodecServiceStub(channel),
@@ -49,7 +51,7 @@ async def serve(config: GatewayConfig) -> None:
             config.codec_accept_s,
             config.codec_answer_s,
         )
-        host = Host(config, metrics, server.draining)
+        host = Host(config, metrics, server.draining, recordings)
         dialogue = Dialogue(codec, host, config.first_message_timeout_s)
         server.add(
             dialogue_pb2_grpc.add_DialogueServiceServicer_to_server,

@@ -11,6 +11,7 @@ from kaiwa.cli import options
 from kaiwa.cli.bench.command import bench
 from kaiwa.cli.exits import INTERRUPTED, exit_on_errors
 from kaiwa.cli.questions import read_script
+from kaiwa.cli.replay import replay
 from kaiwa.cli.save import Outputs
 from kaiwa.cli.sound_card import find_sound_card
 from kaiwa.cli.tables import show_info
@@ -52,6 +53,7 @@ def talk(
     plot: options.Plot = None,
     transcript: options.Transcript = None,
     json_file: options.JsonFile = None,
+    record: options.Record = False,
 ) -> None:
     """Ask Moshi aloud and hear what it answers.
 
@@ -87,7 +89,7 @@ def talk(
         audio_top_k=audio_top_k,
         seed=seed,
     )
-    call = Call(server, encoding.value, settings)
+    call = Call(server, encoding.value, settings, record)
     outputs = Outputs(reply=out, stereo=stereo, plot=plot, transcript=transcript, json=json_file)
     with exit_on_errors():
         outputs.check()
@@ -122,3 +124,4 @@ def info(
 
 
 app.command()(bench)
+app.command()(replay)
