@@ -22,6 +22,7 @@
     ├── LmDown                    UNAVAILABLE · LM_DOWN                the LM is gone or frozen
     ├── CodecDown                 UNAVAILABLE · CODEC_DOWN             the codec is gone or frozen
     ├── NotSupported              FAILED_PRECONDITION · NOT_SUPPORTED  the loaded model cannot do it
+    ├── RecordingNotPermitted     FAILED_PRECONDITION · RECORDING_NOT_PERMITTED   none here
     ├── ModelFailed               INTERNAL · MODEL_FAILED              a step raised
     ├── CheckpointError           FAILED_PRECONDITION · BAD_CHECKPOINT a file missing or wrong
     └── Upstream                  whatever a service behind this one answered, handed on unchanged
@@ -174,6 +175,13 @@ class NotSupported(KaiwaError):
 
     status = "FAILED_PRECONDITION"
     reason = "NOT_SUPPORTED"
+
+
+class RecordingNotPermitted(KaiwaError):
+    """The operator permits no recordings."""
+
+    status = "FAILED_PRECONDITION"
+    reason = "RECORDING_NOT_PERMITTED"
 
 
 class ModelFailed(KaiwaError):

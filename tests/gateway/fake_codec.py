@@ -70,7 +70,10 @@ class FakeCodec(codec_pb2_grpc.CodecServiceServicer):
             raise self.fails_at_step[1]
         if self.nonsense and step:
             return self.nonsense
-        record = frames_pb2.StepRecord(step=step, text_token=3, moshi_tokens=[1] * 8)
+        user_tokens = [2] * 8 if frame else []
+        record = frames_pb2.StepRecord(
+            step=step, text_token=3, moshi_tokens=[1] * 8, user_tokens=user_tokens
+        )
         message = codec_pb2.CodecServiceConverseStep(record=record)
         if frame and step:
             message.moshi_frame.index, message.moshi_frame.samples = step - 1, frame.samples

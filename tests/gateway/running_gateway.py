@@ -19,6 +19,7 @@ from kaiwa_server.gateway.http_app import http_app
 from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.origins import Origins
+from kaiwa_server.gateway.recordings import open_recordings
 from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.gateway.twilio_signature import read_signature
@@ -89,7 +90,7 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
         )
         registry = CollectorRegistry()
         server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
-        host = Host(config, GatewayMetrics(registry), server.draining)
+        host = Host(config, GatewayMetrics(registry), server.draining, open_recordings(config))
         dialogue = Dialogue(service, host, config.first_message_timeout_s)
         renderer = Renderer(service, host, config.first_message_timeout_s)
         server.add(

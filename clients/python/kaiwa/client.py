@@ -76,6 +76,7 @@ async def connect(
     sample_rate_hz: int | None = None,
     settings: Settings | None = None,
     pace: Pace = "live",
+    record: bool = False,
     answer_within_s: float = ANSWER_WITHIN_S,
 ) -> AsyncIterator[Talk]:
     """Opens a conversation with the gateway at `target` (host:port) and gives it once it is ready.
@@ -90,6 +91,8 @@ async def connect(
     made up, and sound that is early left out) or "fast" (the model's, as fast as it can; `send`
     waits until there is room, so read the events at the same time).
 
+    `record` has the service keep the conversation, where its operator permits that.
+
     Raises:
         KaiwaError: the service cannot be reached, is full, or refuses the settings or the rate.
     """
@@ -98,6 +101,7 @@ async def connect(
         try:
             opened = OpenCall[dialogue_pb2.ConverseRequest](call, target, encoding)
             config = _config(encoding, sample_rate_hz, settings or Settings(), pace)
+            config.record = record
             request = dialogue_pb2.ConverseRequest(config=config)
             ready = await opened.open(request, answer_within_s)
             talk = Talk(opened, ready, encoding, sample_rate_hz or SAMPLE_RATE_HZ)

@@ -27,6 +27,8 @@ class Ready:
     """SHA-256 of the model's weights, as 64 hexadecimal digits."""
     context_steps: int
     """How many steps of 80 ms the model remembers."""
+    recording_id: str = ""
+    """Name of the recording among the service's; empty where nothing is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,14 @@ class ContextRolled:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """The recording could not go on; the conversation does."""
+
+    step: int
+    """The step before which it happened."""
+
+
+@dataclass(frozen=True, slots=True)
 class GoingAway:
     """The service is going away: finish soon, or open a new conversation."""
 
@@ -214,6 +224,7 @@ Event: TypeAlias = (
     | SpeakingStopped
     | AudioReport
     | ContextRolled
+    | RecordingStopped
     | GoingAway
     | Summary
 )
@@ -227,6 +238,7 @@ def read_ready(message: dialogue_pb2.Ready) -> Ready:
         model_name=message.model_name,
         model_fingerprint=message.model_fingerprint,
         context_steps=message.context_steps,
+        recording_id=message.recording_id,
     )
 
 
@@ -274,6 +286,8 @@ def _read_notice(event: dialogue_pb2.Event) -> Event | None:
             return _read_report(event.step, event.audio_report)
         case "context_rolled":
             return ContextRolled(event.step, event.context_rolled.context_steps)
+        case "recording_stopped":
+            return RecordingStopped(event.step)
         case "going_away":
             return GoingAway(event.step, event.going_away.grace_ms)
         case _:

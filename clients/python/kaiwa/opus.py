@@ -56,7 +56,7 @@ def _check_rate(sample_rate_hz: int) -> None:
 
 
 class OpusEncoder:
-    """Turns mono sound into Opus packets.
+    """Turns sound, mono or of two channels, into Opus packets.
 
     Raises:
         OpusNotInstalled: libopus is missing; the text says what to install.
@@ -64,12 +64,16 @@ class OpusEncoder:
     """
 
     def __init__(
-        self, sample_rate_hz: int = 24_000, bitrate_bps: int = DEFAULT_BITRATE_BPS
+        self,
+        sample_rate_hz: int = 24_000,
+        bitrate_bps: int = DEFAULT_BITRATE_BPS,
+        channels: int = 1,
     ) -> None:
         _check_rate(sample_rate_hz)
         opus = _binding()
         self._binding = opus
-        self._encoder = opus.Encoder(sample_rate_hz, 1, opus.APPLICATION_RESTRICTED_LOWDELAY)
+        self._encoder = opus.Encoder(sample_rate_hz, channels, opus.APPLICATION_RESTRICTED_LOWDELAY)
+        self._shape = () if channels == 1 else (channels,)
         self._encoder.bitrate = bitrate_bps
         self._encoder.complexity = COMPLEXITY
         self._legal_samples = {int(sample_rate_hz * ms / 1000) for ms in PACKET_MS}
@@ -77,15 +81,16 @@ class OpusEncoder:
         """By how many samples the decoded sound is later than what went in."""
 
     def encode(self, samples: NDArray[np.float32]) -> bytes:
-        """Gives the packet of `samples` (float32 [n], 2.5 to 120 ms).
+        """Gives the packet of `samples` (float32 [n], of two channels [n, 2]; 2.5 to 120 ms).
 
         Raises:
             OpusError: the samples are not of a length that a packet can have.
         """
-        if samples.ndim != 1 or len(samples) not in self._legal_samples:
+        if samples.shape[1:] != self._shape or len(samples) not in self._legal_samples:
+            channels = "two channels" if self._shape else "mono sound"
             raise OpusError(
                 f"a packet cannot hold samples of shape {samples.shape}: "
-                "it takes 2.5, 5, 10, 20, 40, 60, 80, 100 or 120 ms of mono sound"
+                f"it takes 2.5, 5, 10, 20, 40, 60, 80, 100 or 120 ms of {channels}"
             )
         api = self._binding.api
         pcm = np.ascontiguousarray(samples, dtype=np.float32)

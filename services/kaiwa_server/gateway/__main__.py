@@ -17,6 +17,7 @@ from kaiwa_server.gateway.http_server import serving_http
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.origins import Origins
 from kaiwa_server.gateway.readiness import follow
+from kaiwa_server.gateway.recordings import open_recordings
 from kaiwa_server.gateway.render_api import Renderer
 from kaiwa_server.gateway.sockets import Sockets
 from kaiwa_server.gateway.twilio_signature import read_signature
@@ -46,6 +47,7 @@ async def serve(config: GatewayConfig) -> None:
     if config.metrics_port:
         serve_metrics(config.host, config.metrics_port, registry)
     server = GrpcServer(config, ["kaiwa.v1.DialogueService"])
+    recordings = open_recordings(config)
     async with open_channel(config.codec) as channel:
         codec = CodecService(
             codec_pb2_grpc.CodecServiceStub(channel),
@@ -53,7 +55,7 @@ async def serve(config: GatewayConfig) -> None:
             config.codec_accept_s,
             config.codec_answer_s,
         )
-        host = Host(config, metrics, server.draining)
+        host = Host(config, metrics, server.draining, recordings)
         dialogue = Dialogue(codec, host, config.first_message_timeout_s)
         renderer = Renderer(codec, host, config.first_message_timeout_s)
         server.add(

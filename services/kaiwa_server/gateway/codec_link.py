@@ -1,8 +1,10 @@
 """A session's call to the codec service: the user's frames out, steps back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import grpc
+from google.protobuf import json_format
 from kaiwa.v1 import codec_pb2, codec_pb2_grpc, frames_pb2, settings_pb2
 
 from kaiwa_server.audio import PcmFrame
@@ -46,6 +48,8 @@ class Accepted:
     model_fingerprint: str
     context_steps: int
     keep_first_frame: bool
+    settings: Mapping[str, object]
+    """The contract's `SessionSettings` in JSON, with the seed in force."""
 
 
 class CodecLink(Link[CodecStep]):
@@ -80,7 +84,17 @@ class CodecLink(Link[CodecStep]):
             model_fingerprint=granted.model.fingerprint,
             context_steps=granted.model.context_steps,
             keep_first_frame=keep_first_frame,
+            settings=self._settings_in_force(granted.seed),
         )
+
+    def _settings_in_force(self, seed: int) -> Mapping[str, object]:
+        settings = settings_pb2.SessionSettings()
+        settings.CopyFrom(self._settings)
+        settings.seed = seed
+        in_json: Mapping[str, object] = json_format.MessageToDict(
+            settings, preserving_proto_field_name=True
+        )
+        return in_json
 
     async def send(self, frame: PcmFrame) -> None:
         """Sends the user's next frame."""

@@ -32,6 +32,17 @@ class GatewayConfig(ServiceConfig):
         7.0, description="How long the codec service may leave a frame unanswered, in s.", gt=0
     )
     max_sessions: int = Field(64, description="Conversations at once.", ge=1)
+    recordings: Path | None = Field(
+        None,
+        description="Folder for the recordings of those sessions that ask for one. Default: no "
+        "session may be recorded.",
+    )
+    recordings_max_mb: int = Field(
+        10_000, description="All recordings together, in MB; the oldest are removed first.", ge=1
+    )
+    recordings_max_days: float = Field(
+        30.0, description="How long a recording is kept, in days.", gt=0
+    )
     silence_s: float = Field(
         15.0, description="How long a client may send nothing before it is ended, in s.", gt=0
     )

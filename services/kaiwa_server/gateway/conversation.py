@@ -11,6 +11,7 @@ from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.outbox import Outbox
 from kaiwa_server.gateway.outputs import GoingAway
 from kaiwa_server.gateway.pace import Pace
+from kaiwa_server.gateway.recording import Recording
 from kaiwa_server.gateway.session import Session
 
 # Who wakes this late has slept through what the client sent meanwhile: it is read first.
@@ -35,6 +36,7 @@ class Conversation:
         pace: Pace,
         draining: asyncio.Event,
         grace_ms: int,
+        recording: Recording | None = None,
     ) -> None:
         """Joins them.
 
@@ -46,7 +48,9 @@ class Conversation:
             pace: whose time it keeps.
             draining: set when the gateway is about to stop; the client is told.
             grace_ms: how long it may then go on.
+            recording: what keeps it, if anything does.
         """
+        self._recording = recording
         self._session = session
         self._link = link
         self._outbox = outbox
@@ -104,6 +108,8 @@ class Conversation:
             await self._until_something_to_send()
             while frame := self._session.next_frame(self._clock()):
                 self._metrics.frames_in.inc()
+                if self._recording:
+                    self._recording.hear(frame)
                 await self._link.send(frame)
                 self._sent.set()
         await self._link.half_close()
@@ -125,6 +131,8 @@ class Conversation:
             now_s = self._clock()
             outputs, turnaround_ms = self._session.on_step(step, now_s)
             self._metrics.on_step(outputs, turnaround_ms)
+            if self._recording:
+                outputs += self._recording.on_step(step)
             for output in outputs:
                 self._outbox.put(output, now_s)
             self._something_to_send.set()

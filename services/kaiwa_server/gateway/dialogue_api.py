@@ -76,7 +76,9 @@ class Dialogue:
         guess = decoder.conceal if isinstance(decoder, ConcealingDecoder) else None
         link = CodecLink(self._codec, config.settings)
         inputs = _inputs(requests, decoder)
-        conversation = self._host.converse(call, link, inputs, pace_of(config), guess)
+        conversation = self._host.converse(
+            call, link, inputs, pace_of(config), guess, config.record
+        )
         async with aclosing(conversation) as outputs:
             async for output in outputs:
                 yield response_of(output, encoder, Response)
@@ -128,6 +130,7 @@ def _ready(ready: Ready) -> dialogue_pb2.Ready:
         model_name=ready.model_name,
         model_fingerprint=ready.model_fingerprint,
         context_steps=ready.context_steps,
+        recording_id=ready.recording_id,
     )
 
 

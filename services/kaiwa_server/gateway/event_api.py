@@ -12,6 +12,7 @@ from kaiwa_server.gateway.outputs import (
     GoingAway,
     Lag,
     Notice,
+    RecordingStopped,
     SpeakingStarted,
     SpeakingStopped,
     VoiceDropped,
@@ -43,6 +44,8 @@ def event_message(notice: Notice) -> dialogue_pb2.Event:
             message.audio_report.CopyFrom(_audio_report(notice))
         case ContextRolled(_, context_steps):
             message.context_rolled.context_steps = context_steps
+        case RecordingStopped():
+            message.recording_stopped.SetInParent()
         case GoingAway(_, grace_ms):
             message.going_away.grace_ms = grace_ms
     return message

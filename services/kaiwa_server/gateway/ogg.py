@@ -187,10 +187,14 @@ class OggOpusWriter:
         serial: the stream's number, 32 bits.
         sample_rate_hz: rate of the original sound; it informs, decoding does not depend on it.
         lookahead_samples: by how many of these samples the encoder's output is late.
+        channels: 1, or 2 for left and right.
     """
 
-    def __init__(self, serial: int, sample_rate_hz: int, lookahead_samples: int) -> None:
+    def __init__(
+        self, serial: int, sample_rate_hz: int, lookahead_samples: int, channels: int = 1
+    ) -> None:
         self._serial = serial
+        self._channels = channels
         self._sample_rate_hz = sample_rate_hz
         self._pre_skip = lookahead_samples * GRANULE_RATE_HZ // sample_rate_hz
         self._sequence = 0
@@ -199,7 +203,7 @@ class OggOpusWriter:
     def headers(self) -> bytes:
         """Gives the stream's first two pages."""
         rate = self._sample_rate_hz
-        head = _OPUS_HEAD.pack(b"OpusHead", 1, 1, self._pre_skip, rate, 0, 0)
+        head = _OPUS_HEAD.pack(b"OpusHead", 1, self._channels, self._pre_skip, rate, 0, 0)
         vendor = b"Kaiwa"
         tags = b"OpusTags" + struct.pack("<I", len(vendor)) + vendor + struct.pack("<I", 0)
         return self._page(_FIRST, 0, head) + self._page(0, 0, tags)

@@ -18,6 +18,7 @@ class Ready:
     model_name: str
     model_fingerprint: str
     context_steps: int
+    recording_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,13 @@ class ContextRolled:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingStopped:
+    """The recording could not go on before this step; the conversation does."""
+
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
 class GoingAway:
     """The gateway is draining."""
 
@@ -130,6 +138,7 @@ Notice = (
     | SpeakingStopped
     | AudioReport
     | ContextRolled
+    | RecordingStopped
     | GoingAway
 )
 Output = Ready | PcmFrame | TextPiece | Notice | Summary

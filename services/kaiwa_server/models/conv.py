@@ -61,11 +61,14 @@ class ConvState:
 
 
 class WindowConv1d(nn.Conv1d):
-    """Holds the weights [C', C, kernel], in memory as [C', kernel, C] once they are loaded."""
+    """Holds the weights [C', C, kernel], in memory as [C', kernel, C] where served."""
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self.weight.data = self.weight.data.transpose(1, 2).contiguous().transpose(1, 2)
+    def _load_from_state_dict(
+        self, weights: Any, prefix: str, metadata: dict[str, Any], *args: Any
+    ) -> None:
+        super()._load_from_state_dict(weights, prefix, metadata, *args)
+        if metadata.get("assign_to_params_buffers"):  # to be served, not trained on
+            self.weight.data = self.weight.data.transpose(1, 2).contiguous().transpose(1, 2)
 
     def matrix(self) -> Tensor:
         """What a window [kernel * C] is multiplied with: [C', kernel * C]."""
@@ -73,11 +76,14 @@ class WindowConv1d(nn.Conv1d):
 
 
 class WindowConvTranspose1d(nn.ConvTranspose1d):
-    """Holds the weights [C, C', 2 stride], in memory as [2 stride, C', C] once they are loaded."""
+    """Holds the weights [C, C', 2 stride], in memory as [2 stride, C', C] where served."""
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self.weight.data = self.weight.data.permute(2, 1, 0).contiguous().permute(2, 1, 0)
+    def _load_from_state_dict(
+        self, weights: Any, prefix: str, metadata: dict[str, Any], *args: Any
+    ) -> None:
+        super()._load_from_state_dict(weights, prefix, metadata, *args)
+        if metadata.get("assign_to_params_buffers"):  # to be served, not trained on
+            self.weight.data = self.weight.data.permute(2, 1, 0).contiguous().permute(2, 1, 0)
 
     def matrix(self) -> Tensor:
         """What an input [C] is multiplied with: [2 stride * C', C]."""

@@ -114,6 +114,10 @@ def _specs(config: StackConfig) -> list[ServiceSpec]:
     gateway_host = "127.0.0.1" if every_interface else config.host
     # Where slots are measured, the services behind the gateway say when they are full.
     seats = ["--max-sessions", str(config.slots)] if config.slots else []
+    recordings = []
+    for name in ("recordings", "recordings_max_mb", "recordings_max_days"):
+        if (value := getattr(config, name)) is not None:
+            recordings += [f"--{name.replace('_', '-')}", str(value)]
     logs = ["--log-level", config.log_level or ("warning" if config.slots else "info")]
 
     def spec(
@@ -130,7 +134,7 @@ def _specs(config: StackConfig) -> list[ServiceSpec]:
             config.gateway_port,
             gateway_metrics,
             *("--host", config.host, "--http-port", str(config.http_port)),
-            *("--codec", codec, *seats),
+            *("--codec", codec, *seats, *recordings),
             host=gateway_host,
         ),
     ]

@@ -52,6 +52,17 @@ class StackConfig(BaseSettings):
         "LM first, then the codec, each with half of the time that a service has by itself.",
         ge=0,
     )
+    recordings: Path | None = Field(
+        None,
+        description="Folder for the recordings of those sessions that ask for one. Default: no "
+        "session may be recorded.",
+    )
+    recordings_max_mb: int | None = Field(
+        None, description="All recordings together, in MB. Default: the gateway's.", ge=1
+    )
+    recordings_max_days: float | None = Field(
+        None, description="Age of a recording, in days. Default: the gateway's.", gt=0
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",

@@ -12,6 +12,7 @@ from kaiwa.cli.bench.command import bench
 from kaiwa.cli.exits import INTERRUPTED, exit_on_errors
 from kaiwa.cli.questions import read_script
 from kaiwa.cli.render import render_script
+from kaiwa.cli.replay import replay
 from kaiwa.cli.save import Outputs
 from kaiwa.cli.sound_card import find_sound_card
 from kaiwa.cli.tables import show_info
@@ -53,6 +54,7 @@ def talk(
     plot: options.Plot = None,
     transcript: options.Transcript = None,
     json_file: options.JsonFile = None,
+    record: options.Record = False,
 ) -> None:
     """Ask Moshi aloud and hear what it answers.
 
@@ -80,7 +82,7 @@ def talk(
     if mic and questions:
         raise typer.BadParameter("give sound files or --mic, not both")
     settings = _settings(greedy, text_temperature, text_top_k, audio_temperature, audio_top_k, seed)
-    call = Call(server, encoding.value, settings)
+    call = Call(server, encoding.value, settings, record)
     outputs = Outputs(reply=out, stereo=stereo, plot=plot, transcript=transcript, json=json_file)
     with exit_on_errors():
         outputs.check()
@@ -176,3 +178,4 @@ def info(
 
 
 app.command()(bench)
+app.command()(replay)

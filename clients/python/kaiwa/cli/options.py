@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 DEFAULT_SERVER = "localhost:50051"
+DEFAULT_LM = "localhost:50053"
 SOUND, MODEL, FILES = "Sound", "What to ask of the model", "What to keep"
 
 
@@ -122,6 +123,29 @@ Transcript = Annotated[
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", help="Words, times and figures, as JSON.", rich_help_panel=FILES),
+]
+Record = Annotated[
+    bool,
+    typer.Option(
+        "--record",
+        help="Have the service keep the talk, where its operator permits that.",
+        rich_help_panel=FILES,
+    ),
+]
+JournalPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="JOURNAL",
+        help="A recording's folder, or the journal.jsonl in it.",
+        show_default=False,
+    ),
+]
+Lm = Annotated[
+    str,
+    typer.Option(envvar="KAIWA_LM", metavar="HOST:PORT", help="Where the LM service listens."),
+]
+AnyModel = Annotated[
+    bool, typer.Option("--any-model", help="Play it to a model of other weights, too.")
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Sessions = Annotated[int, typer.Option(min=1, help="How many sessions there are at once.")]

@@ -27,6 +27,7 @@ class Call:
     target: str
     encoding: Encoding = "opus"
     settings: Settings | None = None
+    record: bool = False
 
 
 async def talk_script(call: Call, script: Script, outputs: Outputs, console: Console) -> bool:
@@ -70,8 +71,12 @@ async def _talk(
     screen = CallScreen(console, questions, script.duration_s if script is not None else None)
     recording: Recording | None = None
     try:
-        async with connect(call.target, encoding=call.encoding, settings=call.settings) as talk:
+        async with connect(
+            call.target, encoding=call.encoding, settings=call.settings, record=call.record
+        ) as talk:
             console.print(Text(f"talking with {talk.ready.model_name}, seed {talk.ready.seed}"))
+            if talk.ready.recording_id:
+                console.print(Text(f"the service records it as {talk.ready.recording_id}"))
             recording = Recording(talk.ready, coder.lookahead_samples, questions)
             microphone, speaker = open_devices()
             conversation = Conversation(talk, microphone, coder, recording, screen, speaker)

@@ -171,8 +171,13 @@ class ConverseConfig(_message.Message):
     OUTPUT_FORMAT_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     PACE_FIELD_NUMBER: _builtins.int
+    RECORD_FIELD_NUMBER: _builtins.int
     pace: Global___Pace.ValueType
     """Whose time the conversation keeps. Default: live."""
+    record: _builtins.bool
+    """Whether the service keeps the conversation: its sound, words and tokens. Default: it keeps nothing.
+    FAILED_PRECONDITION (RECORDING_NOT_PERMITTED) where the operator permits no recordings.
+    """
     @_builtins.property
     def input_format(self) -> Global___AudioFormat:
         """What the client sends. Default: Opus."""
@@ -192,10 +197,11 @@ class ConverseConfig(_message.Message):
         output_format: Global___AudioFormat | None = ...,
         settings: _settings_pb2.SessionSettings | None = ...,
         pace: Global___Pace.ValueType = ...,
+        record: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["input_format", b"input_format", "output_format", b"output_format", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_format", b"input_format", "output_format", b"output_format", "pace", b"pace", "settings", b"settings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_format", b"input_format", "output_format", b"output_format", "pace", b"pace", "record", b"record", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -517,6 +523,7 @@ class Ready(_message.Message):
     MODEL_NAME_FIELD_NUMBER: _builtins.int
     MODEL_FINGERPRINT_FIELD_NUMBER: _builtins.int
     CONTEXT_STEPS_FIELD_NUMBER: _builtins.int
+    RECORDING_ID_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Name of the session in logs and metrics; at most 64 bytes."""
     seed: _builtins.int
@@ -527,6 +534,8 @@ class Ready(_message.Message):
     """SHA-256 of the model's weights, as 64 hexadecimal digits."""
     context_steps: _builtins.int
     """How many steps of 80 ms the model remembers."""
+    recording_id: _builtins.str
+    """Name of the recording among the service's; at most 64 bytes, empty where nothing is kept."""
     def __init__(
         self,
         *,
@@ -535,10 +544,11 @@ class Ready(_message.Message):
         model_name: _builtins.str = ...,
         model_fingerprint: _builtins.str = ...,
         context_steps: _builtins.int = ...,
+        recording_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_steps", b"context_steps", "model_fingerprint", b"model_fingerprint", "model_name", b"model_name", "seed", b"seed", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_steps", b"context_steps", "model_fingerprint", b"model_fingerprint", "model_name", b"model_name", "recording_id", b"recording_id", "seed", b"seed", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -626,6 +636,7 @@ class Event(_message.Message):
     SPEAKING_STARTED_FIELD_NUMBER: _builtins.int
     SPEAKING_STOPPED_FIELD_NUMBER: _builtins.int
     AUDIO_REPORT_FIELD_NUMBER: _builtins.int
+    RECORDING_STOPPED_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """The step before which it happened, from 0."""
     time_ms: _builtins.int
@@ -670,6 +681,10 @@ class Event(_message.Message):
     def audio_report(self) -> Global___AudioReport:
         """What the first second of the user's sound was like."""
 
+    @_builtins.property
+    def recording_stopped(self) -> Global___RecordingStopped:
+        """The recording ends here; the conversation goes on."""
+
     def __init__(
         self,
         *,
@@ -685,12 +700,13 @@ class Event(_message.Message):
         speaking_started: Global___SpeakingStarted | None = ...,
         speaking_stopped: Global___SpeakingStopped | None = ...,
         audio_report: Global___AudioReport | None = ...,
+        recording_stopped: Global___RecordingStopped | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "voice_dropped", b"voice_dropped"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "recording_stopped", b"recording_stopped", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "voice_dropped", b"voice_dropped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "step", b"step", "time_ms", b"time_ms", "voice_dropped", b"voice_dropped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "recording_stopped", b"recording_stopped", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "step", b"step", "time_ms", b"time_ms", "voice_dropped", b"voice_dropped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["frames_dropped", "context_rolled", "going_away", "frames_concealed", "voice_dropped", "flushed", "lag", "speaking_started", "speaking_stopped", "audio_report"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["frames_dropped", "context_rolled", "going_away", "frames_concealed", "voice_dropped", "flushed", "lag", "speaking_started", "speaking_stopped", "audio_report", "recording_stopped"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -913,6 +929,23 @@ class ContextRolled(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ContextRolled: _TypeAlias = ContextRolled  # noqa: Y015
+
+@_typing.final
+class RecordingStopped(_message.Message):
+    """The recording could not go on, for instance for want of room; what was kept so far stays."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordingStopped: _TypeAlias = RecordingStopped  # noqa: Y015
 
 @_typing.final
 class GoingAway(_message.Message):

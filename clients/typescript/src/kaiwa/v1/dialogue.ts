@@ -114,6 +114,11 @@ export interface ConverseConfig {
     | undefined;
   /** Whose time the conversation keeps. Default: live. */
   pace: Pace;
+  /**
+   * Whether the service keeps the conversation: its sound, words and tokens. Default: it keeps nothing.
+   * FAILED_PRECONDITION (RECORDING_NOT_PERMITTED) where the operator permits no recordings.
+   */
+  record: boolean;
 }
 
 /** Whether the user is heard as silence. */
@@ -255,6 +260,8 @@ export interface Ready {
   modelFingerprint: string;
   /** How many steps of 80 ms the model remembers. */
   contextSteps: number;
+  /** Name of the recording among the service's; at most 64 bytes, empty where nothing is kept. */
+  recordingId: string;
 }
 
 /** One frame of Moshi's voice. */
@@ -321,6 +328,9 @@ export interface Event {
     | //
     /** What the first second of the user's sound was like. */
     { $case: "audioReport"; value: AudioReport }
+    | //
+    /** The recording ends here; the conversation goes on. */
+    { $case: "recordingStopped"; value: RecordingStopped }
     | undefined;
 }
 
@@ -393,6 +403,10 @@ export interface AudioReport {
 export interface ContextRolled {
   /** The context in steps of 80 ms. */
   contextSteps: number;
+}
+
+/** The recording could not go on, for instance for want of room; what was kept so far stays. */
+export interface RecordingStopped {
 }
 
 /** The service is going away. */
@@ -543,7 +557,7 @@ export const ConverseRequest: MessageFns<ConverseRequest> = {
 };
 
 function createBaseConverseConfig(): ConverseConfig {
-  return { inputFormat: undefined, outputFormat: undefined, settings: undefined, pace: 0 };
+  return { inputFormat: undefined, outputFormat: undefined, settings: undefined, pace: 0, record: false };
 }
 
 export const ConverseConfig: MessageFns<ConverseConfig> = {
@@ -559,6 +573,9 @@ export const ConverseConfig: MessageFns<ConverseConfig> = {
     }
     if (message.pace !== 0) {
       writer.uint32(32).int32(message.pace);
+    }
+    if (message.record !== false) {
+      writer.uint32(40).bool(message.record);
     }
     return writer;
   },
@@ -606,6 +623,14 @@ export const ConverseConfig: MessageFns<ConverseConfig> = {
             }
 
             message.pace = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.record = reader.bool();
             continue;
           }
         }
@@ -1191,7 +1216,7 @@ export const ConverseResponse: MessageFns<ConverseResponse> = {
 };
 
 function createBaseReady(): Ready {
-  return { sessionId: "", seed: 0n, modelName: "", modelFingerprint: "", contextSteps: 0 };
+  return { sessionId: "", seed: 0n, modelName: "", modelFingerprint: "", contextSteps: 0, recordingId: "" };
 }
 
 export const Ready: MessageFns<Ready> = {
@@ -1213,6 +1238,9 @@ export const Ready: MessageFns<Ready> = {
     }
     if (message.contextSteps !== 0) {
       writer.uint32(40).int32(message.contextSteps);
+    }
+    if (message.recordingId !== "") {
+      writer.uint32(50).string(message.recordingId);
     }
     return writer;
   },
@@ -1268,6 +1296,14 @@ export const Ready: MessageFns<Ready> = {
             }
 
             message.contextSteps = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.recordingId = reader.string();
             continue;
           }
         }
@@ -1477,6 +1513,9 @@ export const Event: MessageFns<Event> = {
       case "audioReport":
         AudioReport.encode(message.event.value, writer.uint32(98).fork()).join();
         break;
+      case "recordingStopped":
+        RecordingStopped.encode(message.event.value, writer.uint32(106).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1588,6 +1627,14 @@ export const Event: MessageFns<Event> = {
             }
 
             message.event = { $case: "audioReport", value: AudioReport.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.event = { $case: "recordingStopped", value: RecordingStopped.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -2057,6 +2104,41 @@ export const ContextRolled: MessageFns<ContextRolled> = {
             message.contextSteps = reader.int32();
             continue;
           }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRecordingStopped(): RecordingStopped {
+  return {};
+}
+
+export const RecordingStopped: MessageFns<RecordingStopped> = {
+  encode(_: RecordingStopped, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordingStopped {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordingStopped();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
