@@ -51,7 +51,7 @@ function writeWav(path: string, samples: Buffer): void {
 /** Sends one frame each 80 ms, then silence for as long as an answer may take. */
 async function speak(call: Call, samples: Buffer): Promise<void> {
   const format = { encoding: AudioEncoding.PCM_S16LE, sampleRateHz: SAMPLE_RATE_HZ };
-  const config = { inputFormat: format, outputFormat: format, pace: Pace.LIVE };
+  const config = { inputFormat: format, outputFormat: format, pace: Pace.LIVE, record: false };
   call.write({ request: { $case: "config", value: config } });
   const silence = Buffer.alloc((ROOM_TO_ANSWER_MS / FRAME_MS) * FRAME_BYTES);
   const sound = Buffer.concat([samples, silence]);
