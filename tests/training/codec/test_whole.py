@@ -33,9 +33,9 @@ def test_whole_codes_give_the_sound_of_streamed_frames(mimi: Mimi) -> None:
     state, rows = mimi.new_decoder_state(2), torch.arange(2)
     streamed = []
     for frame in latent.split(1, dim=-1):
-        x = mimi.upsample(frame, state.convolutions, rows)
+        x = mimi.upsample(frame.transpose(1, 2), state.convolutions, rows)
         x = mimi.decoder_transformer(x, state.attention, rows)
-        streamed.append(mimi.decoder(x, state.convolutions, rows))
+        streamed.append(mimi.decoder(x, state.convolutions, rows).transpose(1, 2))
     torch.testing.assert_close(
         whole.decode_latent(mimi, latent), torch.cat(streamed, dim=-1), atol=1e-5, rtol=1e-4
     )
