@@ -70,15 +70,26 @@ def gateway() -> Iterator[FakeGateway]:
 @pytest.fixture(scope="session", params=["typescript", "go", "java"])
 def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command of one language's example, freshly built."""
-    if request.param == "go":
-        return [build_go_example(tmp_path_factory.mktemp("go"))]
     if request.param == "java":
         return ["java", "-jar", build_java_example(tmp_path_factory.mktemp("java"))]
+    if request.param == "go":
+        return [build_go_example(tmp_path_factory.mktemp("go"))]
     package = CLIENTS / "typescript"
     if not (package / "node_modules").exists():
         pytest.skip("clients/typescript is not installed: npm --prefix clients/typescript ci")
     subprocess.run(["npm", "--prefix", package, "run", "--silent", "build"], check=True)
     return ["node", str(package / "dist/examples/talk.js")]
+
+
+def build_java_example(folder: Path) -> str:
+    """Builds with the libraries that Debian packages."""
+    tools = ("javac", "protoc", "grpc_java_plugin")
+    libraries = ("grpc-netty", "netty-codec-http2", "perfmark-api", "geronimo-annotation-1.3-spec")
+    jars = [DEBIAN_JARS / f"{library}.jar" for library in libraries]
+    if not all(map(shutil.which, tools)) or not all(jar.exists() for jar in jars):
+        pytest.skip("needs a JDK and the other Debian packages that clients/java/README.md names")
+    subprocess.run([CLIENTS / "java/build.sh", folder], check=True)
+    return str(folder / "talk.jar")
 
 
 def build_go_example(folder: Path) -> str:
@@ -94,17 +105,6 @@ def build_go_example(folder: Path) -> str:
         check=True,
     )
     return str(folder / "talk")
-
-
-def build_java_example(folder: Path) -> str:
-    """Builds with the libraries that Debian packages."""
-    tools = ("javac", "protoc", "grpc_java_plugin")
-    libraries = ("grpc-netty", "netty-codec-http2", "perfmark-api", "geronimo-annotation-1.3-spec")
-    jars = [DEBIAN_JARS / f"{library}.jar" for library in libraries]
-    if not all(map(shutil.which, tools)) or not all(jar.exists() for jar in jars):
-        pytest.skip("needs a JDK and the other Debian packages that clients/java/README.md names")
-    subprocess.run([CLIENTS / "java/build.sh", folder], check=True)
-    return str(folder / "talk.jar")
 
 
 def write_wav(path: Path, samples: bytes, sample_rate_hz: int = 24_000) -> Path:
