@@ -59,7 +59,12 @@ if [ ! -x .venv/bin/pip ]; then
   fi
 fi
 
-if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
+if ! command -v c++ >/dev/null && can_install; then
+  need_debian "Fast steps on a CPU" g++
+fi
+
+sources=(pyproject.toml constraints.txt services/build_kernels.py services/kaiwa_server/kernels/*.{cpp,h})
+if [ ! -e "$stamp" ] || [ -n "$(find "${sources[@]}" -newer "$stamp")" ]; then
   say "Installing Python packages into .venv (a few minutes the first time)"
   .venv/bin/pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
   # torch first and by its exact version: a plain "torch" would look for another build.
@@ -77,6 +82,8 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
   touch "$stamp" .venv/.installed-run
 fi
 
+command -v c++ >/dev/null || say "Without a C++ compiler steps on a CPU take two to three times as long." \
+  "To have them fast:  sudo apt-get install -y g++ && touch services/build_kernels.py, and this again"
 has_libopus || need_debian "Opus audio" libopus0
 
 voices=(espeak-ng flite festival festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaiwa_server.models.packing import PackedProduct
+from kaiwa_server.models.packing import Layout
 
 
 class ConvTail:
@@ -113,7 +113,7 @@ class CausalConv1d(nn.Module):
         self.replicates = padding == "replicate"
         inner = WindowConv1d(in_channels, out_channels, kernel, stride, bias=bias)
         self.conv = nn.ModuleDict({"conv": inner})  # checkpoints say conv.conv
-        self._packed: PackedProduct | None = None
+        self._packed: nn.Module | None = None
 
     @property
     def _inner(self) -> WindowConv1d:
@@ -139,9 +139,9 @@ class CausalConv1d(nn.Module):
         # Without the copy, a product of rows that overlap becomes many small ones.
         return F.linear(windows.contiguous(), self._inner.matrix(), self._inner.bias)
 
-    def pack(self) -> None:
+    def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
-        self._packed = PackedProduct(self._inner.matrix(), self._inner.bias)
+        self._packed = layout(self._inner.matrix(), self._inner.bias)
         self._inner.weight.data = self._inner.weight.data.new_empty(0)
 
     def _after_tail(self, x: Tensor, memory: ConvTail, rows: Tensor) -> Tensor:
@@ -186,7 +186,7 @@ class CausalConvTranspose1d(nn.Module):
             in_channels, out_channels, 2 * stride, stride, groups=groups, bias=bias
         )
         self.convtr = nn.ModuleDict({"convtr": inner})  # checkpoints say convtr.convtr
-        self._packed: PackedProduct | None = None
+        self._packed: nn.Module | None = None
 
     @property
     def _inner(self) -> WindowConvTranspose1d:
@@ -216,8 +216,8 @@ class CausalConvTranspose1d(nn.Module):
             spread = F.linear(x, self._inner.matrix())
         return spread.view(*spread.shape[:2], 2 * self.stride, -1)
 
-    def pack(self) -> None:
+    def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
         if not self.channelwise:
-            self._packed = PackedProduct(self._inner.matrix(), None)
+            self._packed = layout(self._inner.matrix(), None)
             self._inner.weight.data = self._inner.weight.data.new_empty(0)

@@ -4,12 +4,14 @@ Parameter names are those of Kyutai's newer checkpoints.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kaiwa_server.models.kernel_layers import KernelLayers, LayerParts
+from kaiwa_server.models.packing import Layout, pack_children
 from kaiwa_server.models.ring_cache import TransformerState, Window
 from kaiwa_server.models.rope import rope_turns, rotate
 
@@ -127,6 +129,20 @@ class TransformerLayer(nn.Module):
         out: Tensor = x + self.layer_scale_2(self._feed_forward(self.norm2(x)))
         return out
 
+    def parts(self) -> LayerParts:
+        """What the kernels need of it, if it gates."""
+        norms = cast(RmsNormF32, self.norm1), cast(RmsNormF32, self.norm2)
+        return LayerParts(
+            (norms[0].alpha, norms[1].alpha),
+            norms[0].eps,
+            (
+                self.self_attn.in_projs[0],
+                self.self_attn.out_projs[0],
+                self.gating.linear_in,
+                self.gating.linear_out,
+            ),
+        )
+
     def _feed_forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.gating(x) if self.gated else self.linear2(F.gelu(self.linear1(x)))
         return out
@@ -139,6 +155,16 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
+        self._kernels: KernelLayers | None = None
+
+    def pack(self, layout: Layout) -> None:
+        """Goes over to packed products, and for single positions to the kernels if it can."""
+        pack_children(self, layout)
+        if self.config.gating == "silu":
+            parts = [cast(TransformerLayer, layer).parts() for layer in self.layers]
+            self._kernels = KernelLayers.of(
+                parts, heads=self.config.heads, context=self.config.context
+            )
 
     def new_state(self, slots: int) -> TransformerState:
         """The state of `slots` new sessions, where the weights are and in their precision."""
@@ -162,8 +188,11 @@ class Transformer(nn.Module):
         _, count, _ = x.shape
         window = state.window(rows, count)
         turns = rope_turns(window.positions, self.config.head_dim, self.config.max_period)
-        for index, layer in enumerate(self.layers):
-            x = layer(x, state, index, window, turns)
+        if self._kernels is not None and count == 1:
+            x = self._kernels(x, state.rings, rows, window.positions, turns)
+        else:
+            for index, layer in enumerate(self.layers):
+                x = layer(x, state, index, window, turns)
         state.advance(window)
         return x
 

@@ -1,0 +1,165 @@
+"""The kernels as Python calls them: kernels.cpp in ctypes.
+
+Pointers are addresses of float32 tensors (or what a field says) in row-major order, which have to
+outlive the call; nothing here checks a shape.
+"""
+
+import ctypes
+import functools
+import platform
+from ctypes import POINTER, c_float, c_int32, c_int64, c_void_p
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+PANEL = 32
+"""Outputs that lie together in the weights."""
+
+FP32, INT8 = 0, 1
+"""`Product.precision`."""
+
+NOTHING, ELU = 0, 1
+"""`then` of `kaiwa_multiply`."""
+
+
+class Product(ctypes.Structure):
+    """Weights [ceil(N / 32), K, 32], and what the sums are multiplied with and added to."""
+
+    _fields_ = (
+        ("weights", c_void_p),
+        ("scales", c_void_p),  # [N] padded to panels, or null
+        ("bias", c_void_p),  # [N] padded to panels, or null
+        ("inputs", c_int32),
+        ("outputs", c_int32),
+        ("precision", c_int32),
+    )
+
+
+class Rows(ctypes.Structure):
+    """Rows of inputs in memory; strides in floats."""
+
+    _fields_ = (
+        ("x", c_void_p),
+        ("batch_stride", c_int64),
+        ("stride", c_int64),
+        ("batches", c_int32),
+        ("count", c_int32),
+    )
+
+
+class Layer(ctypes.Structure):
+    """The weights of one layer."""
+
+    _fields_ = (
+        ("norm1", c_void_p),
+        ("norm2", c_void_p),
+        ("into", Product),
+        ("out", Product),
+        ("gate", Product),
+        ("down", Product),
+    )
+
+
+class Stack(ctypes.Structure):
+    """Layers of one shape."""
+
+    _fields_ = (
+        ("layers", POINTER(Layer)),
+        ("count", c_int32),
+        ("dim", c_int32),
+        ("heads", c_int32),
+        ("hidden", c_int32),
+        ("context", c_int32),
+        ("eps", c_float),
+    )
+
+
+class Rings(ctypes.Structure):
+    """Keys and values of all layers, [layers, 2, slots, heads, context, head_dim]."""
+
+    _fields_ = (("memory", c_void_p), ("slots", c_int64))
+
+
+class Codebook(ctypes.Structure):
+    """What the depformer has for one codebook; the embedding is [tokens, D]."""
+
+    _fields_ = (
+        ("into", Product),
+        ("head", Product),
+        ("embedding", c_void_p),
+        ("stack", Stack),
+    )
+
+
+def available() -> bool:
+    """Whether the kernels were built for this processor."""
+    return _best() is not None
+
+
+@functools.cache
+def kernels() -> ctypes.CDLL:
+    """The kernels; only where they are available."""
+    path = _best()
+    if path is None:
+        raise FileNotFoundError("Kaiwa's kernels were not built for this processor")
+    return _declared(ctypes.CDLL(str(path)))
+
+
+def _best() -> Path | None:
+    """The build that is fastest here."""
+    paths = (FOLDER / f"{name}.so" for name in _names())
+    return next((path for path in paths if path.exists()), None)
+
+
+def _names() -> list[str]:
+    """The builds that this processor can run, the fastest first."""
+    if platform.machine() != "x86_64":
+        return ["native"]
+    flags = _flags()
+    levels = {
+        "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+        "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"},
+    }
+    return [level for level, needed in levels.items() if needed <= flags]
+
+
+def _flags() -> set[str]:
+    """What the kernel says that the processor has."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("flags"):
+            return set(line.partition(":")[2].split())
+    return set()
+
+
+def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+    library.kaiwa_multiply.argtypes = (
+        POINTER(Product),
+        POINTER(Rows),
+        c_void_p,  # y [batches, count, N]
+        c_void_p,  # what is added [batches, count, N], or null
+        c_int32,
+        c_int32,  # threads
+    )
+    library.kaiwa_layers.argtypes = (
+        POINTER(Stack),
+        POINTER(Rings),
+        c_void_p,  # x [rows, D], in place
+        c_int32,
+        c_void_p,  # slots [rows], int64
+        c_void_p,  # positions [rows], int64
+        c_void_p,  # turns [rows, head_dim / 2], complex
+        c_int32,  # threads
+    )
+    library.kaiwa_codebook.argtypes = (
+        POINTER(Codebook),
+        POINTER(Rings),
+        c_void_p,  # hidden [rows, K]
+        c_int32,
+        c_void_p,  # tokens [rows], int64
+        c_int64,
+        c_void_p,  # logits [rows, N]
+        c_int32,  # threads
+    )
+    for function in (library.kaiwa_multiply, library.kaiwa_layers, library.kaiwa_codebook):
+        function.restype = None
+    return library

@@ -1,0 +1,67 @@
+// Sixteen floats at a time, in the compiler's own vector types: it makes of them what the
+// processor has, one register of AVX-512 or several smaller ones.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace kaiwa {
+
+constexpr int LANES = 16;
+
+typedef float Floats __attribute__((vector_size(64)));
+typedef int32_t Ints __attribute__((vector_size(64)));
+
+#define KAIWA_INLINE static inline __attribute__((always_inline))
+
+KAIWA_INLINE Floats load(const float* from) {
+  Floats v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+KAIWA_INLINE void store(float* to, Floats v) { std::memcpy(to, &v, sizeof v); }
+
+KAIWA_INLINE Floats all(float value) { return value - Floats{}; }
+
+// The sum of the lanes, in halves.
+KAIWA_INLINE float sum(Floats v) {
+  typedef float Half __attribute__((vector_size(32)));
+  typedef float Quarter __attribute__((vector_size(16)));
+  Half h[2];
+  std::memcpy(h, &v, sizeof v);
+  const Half halves = h[0] + h[1];
+  Quarter q[2];
+  std::memcpy(q, &halves, sizeof halves);
+  const Quarter quarters = q[0] + q[1];
+  return (quarters[0] + quarters[2]) + (quarters[1] + quarters[3]);
+}
+
+// e^x to the last bit or two: 2^n times a polynomial on half a binary order to either side.
+KAIWA_INLINE Floats exp(Floats x) {
+  x = x < -87.0f ? all(-87.0f) : x;
+  x = x > 88.0f ? all(88.0f) : x;
+  const Floats turns = x * 1.44269504f;
+  const Ints n = __builtin_convertvector(turns + (turns < 0.0f ? all(-0.5f) : all(0.5f)), Ints);
+  const Floats whole = __builtin_convertvector(n, Floats);
+  const Floats r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;  // ln 2 in two parts
+  Floats p = r * (1.0f / 5040) + 1.0f / 720;
+  p = p * r + 1.0f / 120;
+  p = p * r + 1.0f / 24;
+  p = p * r + 1.0f / 6;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  return p * (Floats)((n + 127) << 23);
+}
+
+KAIWA_INLINE float dot(const float* a, const float* b, int count) {
+  Floats sums{};
+  int i = 0;
+  for (; i + LANES <= count; i += LANES) sums += load(a + i) * load(b + i);
+  float rest = 0.0f;
+  for (; i < count; i++) rest += a[i] * b[i];
+  return sum(sums) + rest;
+}
+
+}  // namespace kaiwa

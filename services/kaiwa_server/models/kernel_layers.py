@@ -1,0 +1,118 @@
+"""Layers of a gating transformer as one call of the kernels, for one new position of each row."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from kaiwa_server.kernels import library
+from kaiwa_server.kernels.library import kernels
+from kaiwa_server.models.products import KernelProduct
+
+
+@dataclass(frozen=True)
+class LayerParts:
+    """What the kernels need of a layer that gates: two norms [D], and four products."""
+
+    norms: tuple[Tensor, Tensor]
+    eps: float
+    products: tuple[nn.Module, nn.Module, nn.Module, nn.Module]
+    """Into attention and out of it, into the gating and out of it."""
+
+
+class KernelLayers:
+    """A stack of layers whose products are all packed for the kernels."""
+
+    def __init__(self, stack: library.Stack, alive: list[Tensor]) -> None:
+        self.stack = stack
+        self._alive = alive
+
+    @classmethod
+    def of(cls, layers: Sequence[LayerParts], *, heads: int, context: int) -> "KernelLayers | None":
+        """Of layers whose rings hold `context` positions; None where products are others'."""
+        structs, alive = (library.Layer * len(layers))(), []
+        for struct, parts in zip(structs, layers, strict=True):
+            products = [p.struct for p in parts.products if isinstance(p, KernelProduct)]
+            if len(products) < len(parts.products):
+                return None
+            norms = [norm.float().flatten() for norm in parts.norms]
+            alive += norms
+            struct.norm1, struct.norm2 = (norm.data_ptr() for norm in norms)
+            struct.into, struct.out, struct.gate, struct.down = products
+        dim, hidden = structs[0].into.inputs, structs[0].down.inputs
+        shape = (len(layers), dim, heads, hidden, context, layers[0].eps)
+        return cls(library.Stack(structs, *shape), alive)
+
+    def __call__(
+        self, x: Tensor, rings: Tensor, slots: Tensor, positions: Tensor, turns: Tensor
+    ) -> Tensor:
+        """x [B, 1, D] -> [B, 1, D]; the rings take up the new keys and values.
+
+        Args:
+            x: the new positions.
+            rings: [layers, 2, S, H, context, Dh].
+            slots: which the rows are, [B].
+            positions: since the slots' reset, [B, 1].
+            turns: what turns each pair of a query or key, complex [B, 1, Dh / 2].
+        """
+        out = x.clone(memory_format=torch.contiguous_format)
+        kernels().kaiwa_layers(
+            ctypes.byref(self.stack),
+            ctypes.byref(library.Rings(rings.data_ptr(), rings.shape[2])),
+            out.data_ptr(),
+            len(x),
+            slots.data_ptr(),
+            positions.data_ptr(),
+            turns.data_ptr(),
+            torch.get_num_threads(),
+        )
+        return out
+
+
+class KernelCodebooks:
+    """What the depformer does for each codebook, as one call."""
+
+    def __init__(self, codebooks: list[library.Codebook], alive: list[Any]) -> None:
+        self._codebooks = codebooks
+        self._alive = alive
+
+    @classmethod
+    def of(
+        cls,
+        parts: Sequence[tuple[KernelLayers | None, Any, Tensor, Any]],
+    ) -> "KernelCodebooks | None":
+        """Of each codebook's layers, product into them, embedding and product out of them."""
+        structs = []
+        for layers, into, embedding, head in parts:
+            if layers is None:
+                return None
+            structs.append(
+                library.Codebook(into.struct, head.struct, embedding.data_ptr(), layers.stack)
+            )
+        return cls(structs, [*parts])
+
+    def logits(self, codebook: int, hidden: Tensor, token: Tensor, rings: Tensor) -> Tensor:
+        """What the next token is drawn from, [B, V]; the rings take up keys and values.
+
+        Args:
+            codebook: which; those before it are in the rings.
+            hidden: what the temporal transformer made of the step, [B, 1, D].
+            token: the text, or the audio token before, [B].
+            rings: [layers, 2, B, H, codebooks, Dh].
+        """
+        struct = self._codebooks[codebook]
+        logits = hidden.new_empty(len(hidden), struct.head.outputs)
+        kernels().kaiwa_codebook(
+            ctypes.byref(struct),
+            ctypes.byref(library.Rings(rings.data_ptr(), rings.shape[2])),
+            hidden.data_ptr(),
+            len(hidden),
+            token.data_ptr(),
+            codebook,
+            logits.data_ptr(),
+            torch.get_num_threads(),
+        )
+        return logits
