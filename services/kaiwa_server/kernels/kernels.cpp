@@ -33,9 +33,16 @@ void kaiwa_multiply(const Product* product, const Rows* in, float* y, const floa
   }
 }
 
-void kaiwa_layers(const Stack* stack, const Rings* rings, float* x, int rows, const int64_t* slots,
-                  const int64_t* positions, const float* turns, int threads) {
-  go_through(*stack, *rings, x, rows, Places{slots, positions}, turns, threads);
+void kaiwa_elu(const float* x, int64_t count, float* y, int threads) {
+  const int64_t whole = count / LANES * LANES;
+#pragma omp parallel for num_threads(threads) if (threads > 1 && count > SHARED_WORK)
+  for (int64_t i = 0; i < whole; i += LANES) store(y + i, elu(load(x + i)));
+  for (int64_t i = whole; i < count; i++) y[i] = x[i] > 0.0f ? x[i] : std::expm1(x[i]);
+}
+
+void kaiwa_layers(const Stack* stack, const Rings* rings, float* x, int batch, int each,
+                  const int64_t* slots, const int64_t* positions, const float* turns, int threads) {
+  go_through(*stack, *rings, x, Places{slots, positions, batch, each}, turns, threads);
 }
 
 // hidden [rows, D of the temporal transformer] and the tokens before [rows] -> logits.
@@ -49,8 +56,8 @@ void kaiwa_codebook(const Codebook* codebook, const Rings* rings, const float* h
   multiply(codebook->in, given, x.data(), x.data(), NOTHING, threads);
   std::vector<int64_t> slots(rows), positions(rows, index);
   std::iota(slots.begin(), slots.end(), 0);
-  go_through(codebook->stack, *rings, x.data(), rows, Places{slots.data(), positions.data()}, nullptr,
-             threads);
+  const Places places{slots.data(), positions.data(), rows, 1};
+  go_through(codebook->stack, *rings, x.data(), places, nullptr, threads);
   multiply(codebook->head, Rows{x.data(), 0, dim, 1, rows}, logits, nullptr, NOTHING, threads);
 }
 

@@ -1,4 +1,4 @@
-// Layers of a transformer that gates with SiLU, for one new position of each row.
+// Layers of a transformer, for the new positions of each row.
 #pragma once
 
 #include <cmath>
@@ -11,15 +11,23 @@ namespace kaiwa {
 // How far ahead keys and values are fetched, in floats.
 constexpr int ATTENTION_AHEAD = 2048;
 
-struct Layer {
-  const float* norm1;  // [D]
-  const float* norm2;  // [D]
-  Product in, out, gate, down;
+struct Norm {
+  const float* weight;  // [D]
+  const float* bias;    // [D], or null: a root-mean-square norm
 };
+
+// What a layer scales its branches with is in the scales of `out` and `down`.
+struct Layer {
+  Norm norm1, norm2;
+  Product in, out, up, down;
+};
+
+enum Activation : int32_t { SILU_GATE = 0, GELU = 1 };
 
 struct Stack {
   const Layer* layers;
   int32_t count, dim, heads, hidden, context;
+  Activation activation;
   float eps;
 };
 
@@ -29,10 +37,11 @@ struct Rings {
   int64_t slots;
 };
 
-// Which slot each row is, and the position that it adds.
+// Which slots take up positions, and which: `each` in a row.
 struct Places {
-  const int64_t* slots;
-  const int64_t* positions;
+  const int64_t* slots;      // [batch]
+  const int64_t* positions;  // [batch, each]
+  int32_t batch, each;
 };
 
 // Room for what a call needs on its way; it grows once and stays with its thread.
@@ -56,10 +65,19 @@ class Scratch {
   float* next_;
 };
 
-static void rms_norm(const float* x, const float* alpha, int rows, int dim, float eps, float* y) {
+static void normalise(const Norm& norm, const float* x, int rows, int dim, float eps, float* y) {
   for (int row = 0; row < rows; row++, x += dim, y += dim) {
-    const float scale = 1.0f / std::sqrt(dot(x, x, dim) / dim + eps);
-    for (int i = 0; i < dim; i++) y[i] = x[i] * scale * alpha[i];
+    if (norm.bias) {
+      float mean = 0.0f;
+      for (int i = 0; i < dim; i++) mean += x[i];
+      mean /= dim;
+      for (int i = 0; i < dim; i++) y[i] = x[i] - mean;
+      const float scale = 1.0f / std::sqrt(dot(y, y, dim) / dim + eps);
+      for (int i = 0; i < dim; i++) y[i] = y[i] * scale * norm.weight[i] + norm.bias[i];
+    } else {
+      const float scale = 1.0f / std::sqrt(dot(x, x, dim) / dim + eps);
+      for (int i = 0; i < dim; i++) y[i] = x[i] * scale * norm.weight[i];
+    }
   }
 }
 
@@ -73,17 +91,19 @@ static void rotate(float* x, const float* turns, int heads, int head_dim) {
     }
 }
 
-// One head's query against the `filled` keys and values [filled, head_dim].
-static void attend(const float* query, const float* keys, const float* values, int filled,
-                   int head_dim, float* weights, float* out) {
+// One head's query at `position` against a ring [context, head_dim] that holds those up to `newest`.
+static void attend(const float* query, const float* keys, const float* values, int64_t position,
+                   int64_t newest, int context, int head_dim, float* weights, float* out) {
+  const int filled = std::min<int64_t>(newest + 1, context);
   const float scale = 1.0f / std::sqrt((float)head_dim);
   float largest = -INFINITY;
   for (int i = 0; i < filled; i++) {
     const float* key = keys + (int64_t)i * head_dim;
     for (int line = 0; line < head_dim; line += LANES) __builtin_prefetch(key + ATTENTION_AHEAD + line);
     weights[i] = dot(query, key, head_dim) * scale;
-    largest = std::max(largest, weights[i]);
   }
+  for (int64_t later = position + 1; later <= newest; later++) weights[later % context] = -INFINITY;
+  for (int i = 0; i < filled; i++) largest = std::max(largest, weights[i]);
   const int padded = (filled + LANES - 1) / LANES * LANES;
   std::fill(weights + filled, weights + padded, -INFINITY);
   Floats sums{};
@@ -117,30 +137,34 @@ static void attend(const float* query, const float* keys, const float* values, i
   }
 }
 
-// joined [rows, 3, heads, head_dim] -> seen [rows, heads, head_dim]; the rings take up the new.
-static void attention(const Stack& stack, float* joined, int rows, const Places& places,
-                      const float* turns, float* keys, float* values, float* weights, float* seen,
-                      int threads) {
+// joined [batch, each, 3, heads, head_dim] -> seen [batch, each, heads, head_dim]; the rings take
+// up all of the new keys and values first.
+static void attention(const Stack& stack, float* joined, const Places& places, const float* turns,
+                      float* keys, float* values, float* weights, float* seen, int threads) {
   const int dim = stack.dim, heads = stack.heads, head_dim = dim / heads, context = stack.context;
-  const int padded = (context + LANES - 1) / LANES * LANES;
-  const bool shared = threads > 1 && (int64_t)rows * context * dim > SHARED_WORK;
+  const int each = places.each, padded = (context + LANES - 1) / LANES * LANES;
+  const bool shared = threads > 1 && (int64_t)places.batch * each * context * dim > SHARED_WORK;
 #pragma omp parallel for num_threads(threads) if (shared) collapse(2)
-  for (int row = 0; row < rows; row++)
+  for (int slot = 0; slot < places.batch; slot++)
     for (int head = 0; head < heads; head++) {
-      float* query = joined + (int64_t)row * 3 * dim + head * head_dim;
-      float *key = query + dim, *value = key + dim;
-      if (turns) {
-        rotate(query, turns + (int64_t)row * head_dim, 1, head_dim);
-        rotate(key, turns + (int64_t)row * head_dim, 1, head_dim);
+      const int64_t ring = (places.slots[slot] * heads + head) * context * head_dim;
+      const int64_t newest = places.positions[(slot + 1) * each - 1];
+      for (int row = slot * each; row < (slot + 1) * each; row++) {
+        float* query = joined + (int64_t)row * 3 * dim + head * head_dim;
+        float *key = query + dim, *value = key + dim;
+        if (turns) {
+          rotate(query, turns + (int64_t)row * head_dim, 1, head_dim);
+          rotate(key, turns + (int64_t)row * head_dim, 1, head_dim);
+        }
+        const int64_t place = ring + places.positions[row] % context * head_dim;
+        std::memcpy(keys + place, key, head_dim * sizeof(float));
+        std::memcpy(values + place, value, head_dim * sizeof(float));
       }
-      const int64_t position = places.positions[row];
-      const int64_t ring = (places.slots[row] * heads + head) * context * head_dim;
-      const int64_t place = ring + position % context * head_dim;
-      std::memcpy(keys + place, key, head_dim * sizeof(float));
-      std::memcpy(values + place, value, head_dim * sizeof(float));
-      attend(query, keys + ring, values + ring, std::min<int64_t>(position + 1, context), head_dim,
-             weights + ((int64_t)row * heads + head) * padded,
-             seen + (int64_t)row * dim + head * head_dim);
+      for (int row = slot * each; row < (slot + 1) * each; row++)
+        attend(joined + (int64_t)row * 3 * dim + head * head_dim, keys + ring, values + ring,
+               places.positions[row], newest, context, head_dim,
+               weights + ((int64_t)slot * heads + head) * padded,
+               seen + (int64_t)row * dim + head * head_dim);
     }
 }
 
@@ -156,9 +180,16 @@ static void gate(const float* gated, int rows, int hidden, float* y) {
   }
 }
 
+static void gelu(float* x, int64_t count) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(x + i, gelu(load(x + i)));
+  for (; i < count; i++) x[i] *= 0.5f * (1.0f + std::erf(x[i] * (float)M_SQRT1_2));
+}
+
 // x [rows, D] through all the layers, in place. `turns` [rows, head_dim / 2] complex, or null.
-static void go_through(const Stack& stack, const Rings& rings, float* x, int rows,
-                       const Places& places, const float* turns, int threads) {
+static void go_through(const Stack& stack, const Rings& rings, float* x, const Places& places,
+                       const float* turns, int threads) {
+  const int rows = places.batch * places.each;
   const int64_t dim = stack.dim, hidden = stack.hidden;
   const int64_t padded = (stack.context + LANES - 1) / LANES * LANES;
   const int64_t half = rings.slots * dim * stack.context;
@@ -168,20 +199,25 @@ static void go_through(const Stack& stack, const Rings& rings, float* x, int row
   float* seen = scratch.take(rows * dim);
   float* gated = scratch.take(rows * 2 * hidden);
   float* inner = scratch.take(rows * hidden);
-  float* weights = scratch.take(rows * stack.heads * padded);
+  float* weights = scratch.take(places.batch * stack.heads * padded);
   const auto all_rows = [rows](const float* from, int64_t width) {
     return Rows{from, 0, width, 1, rows};
   };
   for (int index = 0; index < stack.count; index++) {
     const Layer& layer = stack.layers[index];
     float* keys = rings.memory + 2 * index * half;
-    rms_norm(x, layer.norm1, rows, dim, stack.eps, normed);
+    normalise(layer.norm1, x, rows, dim, stack.eps, normed);
     multiply(layer.in, all_rows(normed, dim), joined, nullptr, NOTHING, threads);
-    attention(stack, joined, rows, places, turns, keys, keys + half, weights, seen, threads);
+    attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
     multiply(layer.out, all_rows(seen, dim), x, x, NOTHING, threads);
-    rms_norm(x, layer.norm2, rows, dim, stack.eps, normed);
-    multiply(layer.gate, all_rows(normed, dim), gated, nullptr, NOTHING, threads);
-    gate(gated, rows, hidden, inner);
+    normalise(layer.norm2, x, rows, dim, stack.eps, normed);
+    if (stack.activation == SILU_GATE) {
+      multiply(layer.up, all_rows(normed, dim), gated, nullptr, NOTHING, threads);
+      gate(gated, rows, hidden, inner);
+    } else {
+      multiply(layer.up, all_rows(normed, dim), inner, nullptr, NOTHING, threads);
+      gelu(inner, rows * hidden);
+    }
     multiply(layer.down, all_rows(inner, hidden), x, x, NOTHING, threads);
   }
 }

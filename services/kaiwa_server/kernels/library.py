@@ -22,6 +22,10 @@ NOTHING, ELU = 0, 1
 """`then` of `kaiwa_multiply`."""
 
 
+SILU_GATE, GELU = 0, 1
+"""`Stack.activation`."""
+
+
 class Product(ctypes.Structure):
     """Weights [ceil(N / 32), K, 32], and what the sums are multiplied with and added to."""
 
@@ -47,15 +51,21 @@ class Rows(ctypes.Structure):
     )
 
 
+class Norm(ctypes.Structure):
+    """A layer norm, or without a bias a root-mean-square norm; [D] both."""
+
+    _fields_ = (("weight", c_void_p), ("bias", c_void_p))
+
+
 class Layer(ctypes.Structure):
-    """The weights of one layer."""
+    """The weights of one layer; its layer scales are a part of the scales of `out` and `down`."""
 
     _fields_ = (
-        ("norm1", c_void_p),
-        ("norm2", c_void_p),
+        ("norm1", Norm),
+        ("norm2", Norm),
         ("into", Product),
         ("out", Product),
-        ("gate", Product),
+        ("up", Product),
         ("down", Product),
     )
 
@@ -70,6 +80,7 @@ class Stack(ctypes.Structure):
         ("heads", c_int32),
         ("hidden", c_int32),
         ("context", c_int32),
+        ("activation", c_int32),
         ("eps", c_float),
     )
 
@@ -140,14 +151,21 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         c_int32,
         c_int32,  # threads
     )
+    library.kaiwa_elu.argtypes = (
+        c_void_p,
+        c_int64,  # how many
+        c_void_p,  # y
+        c_int32,  # threads
+    )
     library.kaiwa_layers.argtypes = (
         POINTER(Stack),
         POINTER(Rings),
-        c_void_p,  # x [rows, D], in place
+        c_void_p,  # x [batch, each, D], in place
         c_int32,
-        c_void_p,  # slots [rows], int64
-        c_void_p,  # positions [rows], int64
-        c_void_p,  # turns [rows, head_dim / 2], complex
+        c_int32,
+        c_void_p,  # slots [batch], int64
+        c_void_p,  # positions [batch, each], int64
+        c_void_p,  # turns [batch, each, head_dim / 2], complex
         c_int32,  # threads
     )
     library.kaiwa_codebook.argtypes = (
@@ -160,6 +178,6 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         c_void_p,  # logits [rows, N]
         c_int32,  # threads
     )
-    for function in (library.kaiwa_multiply, library.kaiwa_layers, library.kaiwa_codebook):
-        function.restype = None
+    for name in ("multiply", "elu", "layers", "codebook"):
+        getattr(library, f"kaiwa_{name}").restype = None
     return library

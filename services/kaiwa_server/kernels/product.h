@@ -79,8 +79,6 @@ struct Finish {
   const float* bias;
   Then then;
 
-  KAIWA_INLINE Floats elu(Floats v) { return v > 0.0f ? v : exp(v) - 1.0f; }
-
   inline __attribute__((always_inline)) Floats operator()(Floats v, int at, const float* plus) const {
     if (scales) v *= load(scales + at);
     if (bias) v += load(bias + at);

@@ -55,6 +55,20 @@ KAIWA_INLINE Floats exp(Floats x) {
   return p * (Floats)((n + 127) << 23);
 }
 
+KAIWA_INLINE Floats elu(Floats x) { return x > 0.0f ? x : exp(x) - 1.0f; }
+
+// x / 2 (1 + erf(x / sqrt 2)), erf to 1.5e-7 by Abramowitz and Stegun, 7.1.26.
+KAIWA_INLINE Floats gelu(Floats x) {
+  const Floats z = (x < 0.0f ? -x : x) * 0.70710678f;
+  const Floats t = 1.0f / (1.0f + 0.3275911f * z);
+  Floats p = t * 1.061405429f - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  const Floats erf = 1.0f - p * t * exp(-z * z);
+  return 0.5f * x * (1.0f + (x < 0.0f ? -erf : erf));
+}
+
 KAIWA_INLINE float dot(const float* a, const float* b, int count) {
   Floats sums{};
   int i = 0;

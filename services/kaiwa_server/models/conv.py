@@ -127,17 +127,31 @@ class CausalConv1d(nn.Module):
         """What this convolution remembers for `slots` new sessions."""
         return ConvTail(slots, self._inner.in_channels, self._tail_length, self._inner.weight)
 
-    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, T, C] of the slots `rows` [B] -> [B, T / stride, C']; T is a multiple of stride."""
+    def forward(
+        self,
+        x: Tensor,
+        state: ConvState,
+        rows: Tensor,
+        plus: Tensor | None = None,
+        *,
+        elu: bool = False,
+    ) -> Tensor:
+        """x [B, T, C] of the slots `rows` [B] -> [B, T / stride, C']; T is a multiple of stride.
+
+        `plus`, of the result's shape, is added to it, and then it goes through ELU if asked for.
+        """
         assert x.shape[1] % self.stride == 0
         if self._tail_length:
             x = self._after_tail(x, state[self], rows)
         windows = self._windows(x)
         if self._packed is not None:
-            out: Tensor = self._packed(windows)
-            return out
+            packed: Tensor = self._packed(windows, plus, elu=elu)
+            return packed
         # Without the copy, a product of rows that overlap becomes many small ones.
-        return F.linear(windows.contiguous(), self._inner.matrix(), self._inner.bias)
+        out = F.linear(windows.contiguous(), self._inner.matrix(), self._inner.bias)
+        if plus is not None:
+            out = plus + out
+        return F.elu(out) if elu else out
 
     def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
@@ -203,7 +217,7 @@ class CausalConvTranspose1d(nn.Module):
         carried = torch.cat((memory.tail[rows, None], next_ones[:, :-1]), dim=1)
         memory.tail[rows] = next_ones[:, -1]
         out = (own + carried).flatten(1, 2)
-        return out if bias is None else out + bias
+        return out if bias is None or self._packed is not None else out + bias
 
     def _spread(self, x: Tensor) -> Tensor:
         """What each input adds to its own time's outputs and the next: [B, T, 2 stride, C']."""
@@ -219,5 +233,12 @@ class CausalConvTranspose1d(nn.Module):
     def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
         if not self.channelwise:
-            self._packed = layout(self._inner.matrix(), None)
+            # The bias comes with what an input adds to its own time.
+            bias = self._inner.bias
+            own = (
+                None
+                if bias is None
+                else F.pad(bias.repeat(self.stride), (0, self.stride * len(bias)))
+            )
+            self._packed = layout(self._inner.matrix(), own)
             self._inner.weight.data = self._inner.weight.data.new_empty(0)

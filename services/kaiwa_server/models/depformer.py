@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.models.kernel_layers import KernelLayers, LayerParts
-from kaiwa_server.models.transformer import RmsNormF32, SiluGating
+from kaiwa_server.models.transformer import RmsNormF32, SiluGating, norm_parts
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,11 @@ class DepformerLayer(nn.Module):
     def parts(self, codebook: int) -> LayerParts:
         """What the kernels need of it for a codebook."""
         attention, gating = self.self_attn, cast(SiluGating, self.gating[codebook])
+        into, out = attention.in_projs[codebook], attention.out_projs[codebook]
         return LayerParts(
-            (self.norm1.alpha, self.norm2.alpha),
-            self.norm1.eps,
-            (
-                attention.in_projs[codebook],
-                attention.out_projs[codebook],
-                gating.linear_in,
-                gating.linear_out,
-            ),
+            norms=(norm_parts(self.norm1), norm_parts(self.norm2)),
+            products=(into, out, gating.linear_in, gating.linear_out),
+            scales=(None, None),
         )
 
 
@@ -107,6 +103,7 @@ class Depformer(nn.Module):
                 [cast(DepformerLayer, layer).parts(codebook) for layer in self.layers],
                 heads=self.config.heads,
                 context=self.codebooks,
+                gated=True,
             )
             for codebook in range(self.codebooks)
         ]

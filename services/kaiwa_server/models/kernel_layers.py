@@ -1,4 +1,4 @@
-"""Layers of a gating transformer as one call of the kernels, for one new position of each row."""
+"""Layers of a transformer as one call of the kernels."""
 
 import ctypes
 from collections.abc import Sequence
@@ -14,13 +14,23 @@ from kaiwa_server.models.products import KernelProduct
 
 
 @dataclass(frozen=True)
-class LayerParts:
-    """What the kernels need of a layer that gates: two norms [D], and four products."""
+class NormParts:
+    """A layer norm, or without a bias a root-mean-square norm; [D] both."""
 
-    norms: tuple[Tensor, Tensor]
+    weight: Tensor
+    bias: Tensor | None
     eps: float
+
+
+@dataclass(frozen=True)
+class LayerParts:
+    """What the kernels need of a layer."""
+
+    norms: tuple[NormParts, NormParts]
     products: tuple[nn.Module, nn.Module, nn.Module, nn.Module]
-    """Into attention and out of it, into the gating and out of it."""
+    """Into attention and out of it, up into the feed-forward and down out of it."""
+    scales: tuple[Tensor | None, Tensor | None]
+    """What is added of attention and of the feed-forward is multiplied with these, [D]."""
 
 
 class KernelLayers:
@@ -31,39 +41,60 @@ class KernelLayers:
         self._alive = alive
 
     @classmethod
-    def of(cls, layers: Sequence[LayerParts], *, heads: int, context: int) -> "KernelLayers | None":
-        """Of layers whose rings hold `context` positions; None where products are others'."""
-        structs, alive = (library.Layer * len(layers))(), []
+    def of(
+        cls, layers: Sequence[LayerParts], *, heads: int, context: int, gated: bool
+    ) -> "KernelLayers | None":
+        """Of layers whose rings hold `context` positions; None where products are others'.
+
+        What is `gated` goes through SiLU, and through GELU otherwise.
+        """
+        structs = (library.Layer * len(layers))()
+        alive: list[Tensor] = []
+
+        def address(tensor: Tensor | None) -> int | None:
+            if tensor is None:
+                return None
+            alive.append(tensor.float().flatten())
+            return alive[-1].data_ptr()
+
         for struct, parts in zip(structs, layers, strict=True):
-            products = [p.struct for p in parts.products if isinstance(p, KernelProduct)]
+            products = [product for product in parts.products if isinstance(product, KernelProduct)]
             if len(products) < len(parts.products):
                 return None
-            norms = [norm.float().flatten() for norm in parts.norms]
-            alive += norms
-            struct.norm1, struct.norm2 = (norm.data_ptr() for norm in norms)
-            struct.into, struct.out, struct.gate, struct.down = products
+            struct.norm1, struct.norm2 = (
+                library.Norm(address(norm.weight), address(norm.bias)) for norm in parts.norms
+            )
+            into, out, up, down = products
+            scaled = [
+                product if scale is None else product.scaled(scale)
+                for product, scale in zip((out, down), parts.scales, strict=True)
+            ]
+            alive += [product.scales for product in scaled if product.scales is not None]
+            struct.into, struct.up = into.struct, up.struct
+            struct.out, struct.down = (product.struct for product in scaled)
+        activation = library.SILU_GATE if gated else library.GELU
         dim, hidden = structs[0].into.inputs, structs[0].down.inputs
-        shape = (len(layers), dim, heads, hidden, context, layers[0].eps)
+        shape = (len(layers), dim, heads, hidden, context, activation, layers[0].norms[0].eps)
         return cls(library.Stack(structs, *shape), alive)
 
     def __call__(
         self, x: Tensor, rings: Tensor, slots: Tensor, positions: Tensor, turns: Tensor
     ) -> Tensor:
-        """x [B, 1, D] -> [B, 1, D]; the rings take up the new keys and values.
+        """x [B, T, D] -> [B, T, D]; the rings take up the new keys and values.
 
         Args:
             x: the new positions.
             rings: [layers, 2, S, H, context, Dh].
             slots: which the rows are, [B].
-            positions: since the slots' reset, [B, 1].
-            turns: what turns each pair of a query or key, complex [B, 1, Dh / 2].
+            positions: since the slots' reset, [B, T].
+            turns: what turns each pair of a query or key, complex [B, T, Dh / 2].
         """
         out = x.clone(memory_format=torch.contiguous_format)
         kernels().kaiwa_layers(
             ctypes.byref(self.stack),
             ctypes.byref(library.Rings(rings.data_ptr(), rings.shape[2])),
             out.data_ptr(),
-            len(x),
+            *x.shape[:2],
             slots.data_ptr(),
             positions.data_ptr(),
             turns.data_ptr(),

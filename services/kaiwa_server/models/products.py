@@ -1,5 +1,6 @@
 """Products with weights that were laid out for a CPU: by our kernels, or in bf16 by oneDNN."""
 
+import copy
 import ctypes
 from typing import Literal, cast
 
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.kernels import library
-from kaiwa_server.kernels.library import kernels
+from kaiwa_server.kernels.library import available, kernels
 
 TYPICAL_ROWS = 16
 """For how many rows oneDNN lays out weights; other numbers take them too, a little slower."""
@@ -31,18 +32,32 @@ class KernelProduct(nn.Module):
             scales = weight.abs().amax(dim=1).clamp(min=1e-30) / 127
             weight = (weight / scales[:, None]).round().to(torch.int8)
         self._weights = _panels(weight)
-        self._scales, self._bias = _padded(scales), _padded(bias)
+        self.scales, self._bias = _padded(scales), _padded(bias)
         self.struct = library.Product(
             _address(self._weights),
-            _address(self._scales),
+            _address(self.scales),
             _address(self._bias),
             inputs,
             outputs,
             library.INT8 if precision == "int8" else library.FP32,
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x [..., K] -> [..., N]; of three axes, windows that overlap are read where they are."""
+    def scaled(self, scale: Tensor) -> "KernelProduct":
+        """The same without a bias, each output multiplied with its `scale` [N]."""
+        assert self._bias is None
+        other = copy.copy(self)
+        other.scales = F.pad(scale.float(), (0, -len(scale) % library.PANEL))
+        if self.scales is not None:
+            other.scales *= self.scales
+        other.struct = library.Product.from_buffer_copy(self.struct)
+        other.struct.scales = other.scales.data_ptr()
+        return other
+
+    def forward(self, x: Tensor, plus: Tensor | None = None, *, elu: bool = False) -> Tensor:
+        """x [..., K] -> [..., N], `plus` [..., N] added, and through ELU if it is asked for.
+
+        Of an x of three axes windows that overlap are read where they are.
+        """
         if x.ndim != 3 or x.stride(2) != 1:
             x = x.contiguous()
         batches, count = (x.shape[0], x.shape[1]) if x.ndim == 3 else (1, x.numel() // x.shape[-1])
@@ -53,8 +68,8 @@ class KernelProduct(nn.Module):
             ctypes.byref(self.struct),
             ctypes.byref(rows),
             out.data_ptr(),
-            None,
-            library.NOTHING,
+            None if plus is None else plus.contiguous().data_ptr(),
+            library.ELU if elu else library.NOTHING,
             torch.get_num_threads(),
         )
         return out
@@ -87,8 +102,8 @@ class Bf16Product(nn.Module):
             weight.bfloat16().contiguous(), TYPICAL_ROWS
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x [..., K] of any strides -> [..., N], both fp32."""
+    def forward(self, x: Tensor, plus: Tensor | None = None, *, elu: bool = False) -> Tensor:
+        """x [..., K] of any strides -> [..., N], both fp32; as `KernelProduct`."""
         out = torch.ops.mkldnn._linear_pointwise(
             x.to(torch.bfloat16, memory_format=torch.contiguous_format),
             self._weight,
@@ -97,4 +112,17 @@ class Bf16Product(nn.Module):
             [],
             "",
         )
-        return cast(Tensor, out).float()
+        single = cast(Tensor, out).float()
+        if plus is not None:
+            single += plus
+        return exponential_linear(single) if elu else single
+
+
+def exponential_linear(x: Tensor) -> Tensor:
+    """ELU of x in fp32 on a CPU, by the kernels where there are some."""
+    if not available():
+        return F.elu(x)
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    kernels().kaiwa_elu(x.data_ptr(), x.numel(), out.data_ptr(), torch.get_num_threads())
+    return out

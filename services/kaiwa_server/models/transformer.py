@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaiwa_server.models.kernel_layers import KernelLayers, LayerParts
+from kaiwa_server.models.kernel_layers import KernelLayers, LayerParts, NormParts
 from kaiwa_server.models.packing import Layout, pack_children
 from kaiwa_server.models.ring_cache import TransformerState, Window
 from kaiwa_server.models.rope import rope_turns, rotate
@@ -130,17 +130,16 @@ class TransformerLayer(nn.Module):
         return out
 
     def parts(self) -> LayerParts:
-        """What the kernels need of it, if it gates."""
-        norms = cast(RmsNormF32, self.norm1), cast(RmsNormF32, self.norm2)
+        """What the kernels need of it."""
+        attention = self.self_attn.in_projs[0], self.self_attn.out_projs[0]
+        if self.gated:
+            feed_forward = self.gating.linear_in, self.gating.linear_out
+        else:
+            feed_forward = self.linear1, self.linear2
         return LayerParts(
-            (norms[0].alpha, norms[1].alpha),
-            norms[0].eps,
-            (
-                self.self_attn.in_projs[0],
-                self.self_attn.out_projs[0],
-                self.gating.linear_in,
-                self.gating.linear_out,
-            ),
+            norms=(norm_parts(self.norm1), norm_parts(self.norm2)),
+            products=(*attention, *feed_forward),
+            scales=(_scale_of(self.layer_scale_1), _scale_of(self.layer_scale_2)),
         )
 
     def _feed_forward(self, x: Tensor) -> Tensor:
@@ -158,13 +157,14 @@ class Transformer(nn.Module):
         self._kernels: KernelLayers | None = None
 
     def pack(self, layout: Layout) -> None:
-        """Goes over to packed products, and for single positions to the kernels if it can."""
+        """Goes over to packed products, and to the kernels if it can."""
         pack_children(self, layout)
-        if self.config.gating == "silu":
-            parts = [cast(TransformerLayer, layer).parts() for layer in self.layers]
-            self._kernels = KernelLayers.of(
-                parts, heads=self.config.heads, context=self.config.context
-            )
+        self._kernels = KernelLayers.of(
+            [cast(TransformerLayer, layer).parts() for layer in self.layers],
+            heads=self.config.heads,
+            context=self.config.context,
+            gated=self.config.gating == "silu",
+        )
 
     def new_state(self, slots: int) -> TransformerState:
         """The state of `slots` new sessions, where the weights are and in their precision."""
@@ -188,7 +188,7 @@ class Transformer(nn.Module):
         _, count, _ = x.shape
         window = state.window(rows, count)
         turns = rope_turns(window.positions, self.config.head_dim, self.config.max_period)
-        if self._kernels is not None and count == 1:
+        if self._kernels is not None:
             x = self._kernels(x, state.rings, rows, window.positions, turns)
         else:
             for index, layer in enumerate(self.layers):
@@ -197,10 +197,22 @@ class Transformer(nn.Module):
         return x
 
 
+def norm_parts(norm: nn.Module) -> NormParts:
+    """What the kernels need of a norm."""
+    if isinstance(norm, nn.LayerNorm):
+        return NormParts(norm.weight, norm.bias, norm.eps)
+    rms = cast(RmsNormF32, norm)
+    return NormParts(rms.alpha, None, rms.eps)
+
+
 def _norm(config: TransformerConfig) -> nn.Module:
     if config.norm == "layer_norm":
         return nn.LayerNorm(config.dim, eps=1e-5)
     return RmsNormF32(config.dim)
+
+
+def _scale_of(module: nn.Module) -> Tensor | None:
+    return module.scale if isinstance(module, LayerScale) else None
 
 
 def _scale(config: TransformerConfig) -> nn.Module:
