@@ -83,10 +83,26 @@ def uses_kernels(lm: MoshiLm) -> bool:
 
 
 @needs_kernels
-def test_eight_bits_go_the_same_way() -> None:
+def test_eight_bits_go_the_same_way_with_keys_and_values_in_bf16() -> None:
     lm = tiny_lm()
     pack(lm, partial(KernelProduct, precision="int8"))
     assert uses_kernels(lm)
+    assert lm.new_state(1).transformer.rings.dtype == torch.bfloat16
+
+
+@needs_kernels
+@pytest.mark.parametrize("head_dim", [6, 64])
+def test_keys_and_values_in_bf16_are_near_those_in_single_precision(head_dim: int) -> None:
+    ours = transformer(head_dim)
+    pack(ours, KernelProduct)
+    exact, rounded = ours.new_state(1), ours.new_state(1)
+    rounded.rings = rounded.rings.bfloat16()
+    for step in range(2 * CONTEXT):
+        x = noise(1, 1, 2 * head_dim, seed=step)
+        found, expected = (ours(x, state, torch.tensor([0])) for state in (rounded, exact))
+        assert (found - expected).norm() < 0.01 * expected.norm()
+    exact_rings, found_rings = exact.rings, rounded.rings.float()
+    assert (found_rings - exact_rings).norm() < 0.01 * exact_rings.norm()
 
 
 @needs_bf16

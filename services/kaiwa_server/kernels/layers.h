@@ -8,7 +8,7 @@
 
 namespace kaiwa {
 
-// How far ahead keys and values are fetched, in floats.
+// How far ahead keys and values are fetched, in numbers.
 constexpr int ATTENTION_AHEAD = 2048;
 
 struct Norm {
@@ -33,8 +33,9 @@ struct Stack {
 
 // The keys and values of all layers: [layers, 2, slots, heads, context, D / heads].
 struct Rings {
-  float* memory;
+  void* memory;  // of Bf16 if `narrow`, else of float
   int64_t slots;
+  int32_t narrow;
 };
 
 // Which slots take up positions, and which: `each` in a row.
@@ -91,15 +92,31 @@ static void rotate(float* x, const float* turns, int heads, int head_dim) {
     }
 }
 
+// The weighted sum of PARTS times 16 channels of the `filled` values.
+template <int PARTS, typename Number>
+static void add_up(const float* weights, const Number* values, int filled, int head_dim, float total,
+                   float* out) {
+  Floats seen[PARTS] = {};
+  for (int i = 0; i < filled; i++)
+    for (int part = 0; part < PARTS; part++) {
+      const Number* value = values + (int64_t)i * head_dim + part * LANES;
+      __builtin_prefetch(value + ATTENTION_AHEAD);
+      seen[part] += weights[i] * load(value);
+    }
+  for (int part = 0; part < PARTS; part++) store(out + part * LANES, seen[part] / total);
+}
+
 // One head's query at `position` against a ring [context, head_dim] that holds those up to `newest`.
-static void attend(const float* query, const float* keys, const float* values, int64_t position,
+template <typename Number>
+static void attend(const float* query, const Number* keys, const Number* values, int64_t position,
                    int64_t newest, int context, int head_dim, float* weights, float* out) {
   const int filled = std::min<int64_t>(newest + 1, context);
   const float scale = 1.0f / std::sqrt((float)head_dim);
   float largest = -INFINITY;
   for (int i = 0; i < filled; i++) {
-    const float* key = keys + (int64_t)i * head_dim;
-    for (int line = 0; line < head_dim; line += LANES) __builtin_prefetch(key + ATTENTION_AHEAD + line);
+    const Number* key = keys + (int64_t)i * head_dim;
+    for (int at = 0; at < head_dim; at += 64 / (int)sizeof(Number))
+      __builtin_prefetch(key + ATTENTION_AHEAD + at);
     weights[i] = dot(query, key, head_dim) * scale;
   }
   for (int64_t later = position + 1; later <= newest; later++) weights[later % context] = -INFINITY;
@@ -115,32 +132,22 @@ static void attend(const float* query, const float* keys, const float* values, i
   float total = sum(sums);
   for (int i = filled / LANES * LANES; i < filled; i++) total += weights[i];
   int d = 0;
-  for (; d + 4 * LANES <= head_dim; d += 4 * LANES) {
-    Floats seen[4] = {};
-    for (int i = 0; i < filled; i++)
-      for (int part = 0; part < 4; part++) {
-        const float* value = values + (int64_t)i * head_dim + d + part * LANES;
-        __builtin_prefetch(value + ATTENTION_AHEAD);
-        seen[part] += weights[i] * load(value);
-      }
-    for (int part = 0; part < 4; part++) store(out + d + part * LANES, seen[part] / total);
-  }
-  for (; d + LANES <= head_dim; d += LANES) {
-    Floats seen{};
-    for (int i = 0; i < filled; i++) seen += weights[i] * load(values + (int64_t)i * head_dim + d);
-    store(out + d, seen / total);
-  }
+  for (; d + 4 * LANES <= head_dim; d += 4 * LANES)
+    add_up<4>(weights, values + d, filled, head_dim, total, out + d);
+  for (; d + LANES <= head_dim; d += LANES)
+    add_up<1>(weights, values + d, filled, head_dim, total, out + d);
   for (; d < head_dim; d++) {
     float seen = 0.0f;
-    for (int i = 0; i < filled; i++) seen += weights[i] * values[(int64_t)i * head_dim + d];
+    for (int i = 0; i < filled; i++) seen += weights[i] * wide(values[(int64_t)i * head_dim + d]);
     out[d] = seen / total;
   }
 }
 
 // joined [batch, each, 3, heads, head_dim] -> seen [batch, each, heads, head_dim]; the rings take
 // up all of the new keys and values first.
+template <typename Number>
 static void attention(const Stack& stack, float* joined, const Places& places, const float* turns,
-                      float* keys, float* values, float* weights, float* seen, int threads) {
+                      Number* keys, Number* values, float* weights, float* seen, int threads) {
   const int dim = stack.dim, heads = stack.heads, head_dim = dim / heads, context = stack.context;
   const int each = places.each, padded = (context + LANES - 1) / LANES * LANES;
   const bool shared = threads > 1 && (int64_t)places.batch * each * context * dim > SHARED_WORK;
@@ -157,8 +164,8 @@ static void attention(const Stack& stack, float* joined, const Places& places, c
           rotate(key, turns + (int64_t)row * head_dim, 1, head_dim);
         }
         const int64_t place = ring + places.positions[row] % context * head_dim;
-        std::memcpy(keys + place, key, head_dim * sizeof(float));
-        std::memcpy(values + place, value, head_dim * sizeof(float));
+        for (int i = 0; i < head_dim; i++) narrow(key[i], keys + place + i);
+        for (int i = 0; i < head_dim; i++) narrow(value[i], values + place + i);
       }
       for (int row = slot * each; row < (slot + 1) * each; row++)
         attend(joined + (int64_t)row * 3 * dim + head * head_dim, keys + ring, values + ring,
@@ -205,10 +212,15 @@ static void go_through(const Stack& stack, const Rings& rings, float* x, const P
   };
   for (int index = 0; index < stack.count; index++) {
     const Layer& layer = stack.layers[index];
-    float* keys = rings.memory + 2 * index * half;
     normalise(layer.norm1, x, rows, dim, stack.eps, normed);
     multiply(layer.in, all_rows(normed, dim), joined, nullptr, NOTHING, threads);
-    attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
+    if (rings.narrow) {
+      Bf16* keys = static_cast<Bf16*>(rings.memory) + 2 * index * half;
+      attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
+    } else {
+      float* keys = static_cast<float*>(rings.memory) + 2 * index * half;
+      attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
+    }
     multiply(layer.out, all_rows(seen, dim), x, x, NOTHING, threads);
     normalise(layer.norm2, x, rows, dim, stack.eps, normed);
     if (stack.activation == SILU_GATE) {

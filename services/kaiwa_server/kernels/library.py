@@ -88,7 +88,11 @@ class Stack(ctypes.Structure):
 class Rings(ctypes.Structure):
     """Keys and values of all layers, [layers, 2, slots, heads, context, head_dim]."""
 
-    _fields_ = (("memory", c_void_p), ("slots", c_int64))
+    _fields_ = (
+        ("memory", c_void_p),
+        ("slots", c_int64),
+        ("narrow", c_int32),  # in bf16
+    )
 
 
 class Codebook(ctypes.Structure):

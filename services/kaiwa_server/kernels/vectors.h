@@ -22,6 +22,35 @@ KAIWA_INLINE Floats load(const float* from) {
 
 KAIWA_INLINE void store(float* to, Floats v) { std::memcpy(to, &v, sizeof v); }
 
+// A float's upper half. Sixteen bits have its range and a third of its precision.
+typedef uint16_t Bf16;
+
+KAIWA_INLINE float wide(float value) { return value; }
+
+KAIWA_INLINE float wide(Bf16 value) {
+  const uint32_t bits = (uint32_t)value << 16;
+  float widened;
+  std::memcpy(&widened, &bits, sizeof bits);
+  return widened;
+}
+
+KAIWA_INLINE Floats load(const Bf16* from) {
+  typedef uint16_t Halves __attribute__((vector_size(32)));
+  typedef uint32_t Bits __attribute__((vector_size(64)));
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  return (Floats)(__builtin_convertvector(halves, Bits) << 16);
+}
+
+// To the nearest, and to the even one of two that are as near.
+KAIWA_INLINE void narrow(float value, Bf16* to) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  *to = value == value ? (bits + 0x7fff + (bits >> 16 & 1)) >> 16 : 0x7fc0;
+}
+
+KAIWA_INLINE void narrow(float value, float* to) { *to = value; }
+
 KAIWA_INLINE Floats all(float value) { return value - Floats{}; }
 
 // The sum of the lanes, in halves.
@@ -69,12 +98,13 @@ KAIWA_INLINE Floats gelu(Floats x) {
   return 0.5f * x * (1.0f + (x < 0.0f ? -erf : erf));
 }
 
-KAIWA_INLINE float dot(const float* a, const float* b, int count) {
+template <typename Number>
+KAIWA_INLINE float dot(const float* a, const Number* b, int count) {
   Floats sums{};
   int i = 0;
   for (; i + LANES <= count; i += LANES) sums += load(a + i) * load(b + i);
   float rest = 0.0f;
-  for (; i < count; i++) rest += a[i] * b[i];
+  for (; i < count; i++) rest += a[i] * wide(b[i]);
   return sum(sums) + rest;
 }
 

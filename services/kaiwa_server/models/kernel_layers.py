@@ -77,6 +77,12 @@ class KernelLayers:
         shape = (len(layers), dim, heads, hidden, context, activation, layers[0].norms[0].eps)
         return cls(library.Stack(structs, *shape), alive)
 
+    @property
+    def ring_dtype(self) -> torch.dtype:
+        """What keys and values are kept in: beside weights of 8 bits, bf16."""
+        narrow = self.stack.layers[0].into.precision == library.INT8
+        return torch.bfloat16 if narrow else torch.float32
+
     def __call__(
         self, x: Tensor, rings: Tensor, slots: Tensor, positions: Tensor, turns: Tensor
     ) -> Tensor:
@@ -92,7 +98,7 @@ class KernelLayers:
         out = x.clone(memory_format=torch.contiguous_format)
         kernels().kaiwa_layers(
             ctypes.byref(self.stack),
-            ctypes.byref(library.Rings(rings.data_ptr(), rings.shape[2])),
+            ctypes.byref(_rings(rings)),
             out.data_ptr(),
             *x.shape[:2],
             slots.data_ptr(),
@@ -101,6 +107,10 @@ class KernelLayers:
             torch.get_num_threads(),
         )
         return out
+
+
+def _rings(rings: Tensor) -> library.Rings:
+    return library.Rings(rings.data_ptr(), rings.shape[2], rings.dtype == torch.bfloat16)
 
 
 class KernelCodebooks:
@@ -138,7 +148,7 @@ class KernelCodebooks:
         logits = hidden.new_empty(len(hidden), struct.head.outputs)
         kernels().kaiwa_codebook(
             ctypes.byref(struct),
-            ctypes.byref(library.Rings(rings.data_ptr(), rings.shape[2])),
+            ctypes.byref(_rings(rings)),
             hidden.data_ptr(),
             len(hidden),
             token.data_ptr(),

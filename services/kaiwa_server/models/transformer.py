@@ -176,7 +176,7 @@ class Transformer(nn.Module):
             context=self.config.context,
             head_dim=self.config.head_dim,
             device=weight.device,
-            dtype=weight.dtype,
+            dtype=self._kernels.ring_dtype if self._kernels else weight.dtype,
         )
 
     def forward(self, x: Tensor, state: TransformerState, rows: Tensor) -> Tensor:
