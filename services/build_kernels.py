@@ -19,10 +19,14 @@ FLAGS = ("-std=c++17", "-O3", "-fopenmp", "-shared", "-fPIC", "-Wall", "-Wextra"
 """OpenMP is the one that torch brings: its threads are torch's."""
 
 X86_LEVELS = {
+    "x86-64-v4-amx": (
+        *("-march=x86-64-v4", "-mprefer-vector-width=512"),
+        *("-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
+    ),
     "x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
     "x86-64-v3": ("-march=x86-64-v3",),
 }
-"""With AVX-512, and with AVX2; which of them runs is decided where it runs."""
+"""With AMX, AVX-512 and AVX2; which of them runs is decided where it runs."""
 
 
 class KernelsHook(BuildHookInterface):

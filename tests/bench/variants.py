@@ -15,7 +15,8 @@ from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.lm_config import LmConfig
 from kaiwa_server.models.mimi import Mimi
 from kaiwa_server.models.mimi_config import MimiConfig
-from kaiwa_server.models.packing import Precision, pack_for_cpu
+from kaiwa_server.models.packing import pack_for_cpu
+from kaiwa_server.models.products import Precision
 from torch import nn
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)

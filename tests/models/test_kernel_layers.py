@@ -7,9 +7,9 @@ import pytest
 import torch
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.packing import pack
-from kaiwa_server.models.products import Bf16Product, KernelProduct
+from kaiwa_server.models.products import KernelProduct, Precision
 from kaiwa_server.models.transformer import Transformer, TransformerConfig
-from models.needs import needs_bf16, needs_kernels
+from models.needs import needs_kernels
 from models.tiny_lm import TINY, tiny_lm
 from torch import Tensor
 
@@ -83,9 +83,12 @@ def uses_kernels(lm: MoshiLm) -> bool:
 
 
 @needs_kernels
-def test_eight_bits_go_the_same_way_with_keys_and_values_in_bf16() -> None:
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_less_than_single_precision_goes_the_same_way_with_keys_and_values_in_bf16(
+    precision: Precision,
+) -> None:
     lm = tiny_lm()
-    pack(lm, partial(KernelProduct, precision="int8"))
+    pack(lm, partial(KernelProduct, precision=precision))
     assert uses_kernels(lm)
     assert lm.new_state(1).transformer.rings.dtype == torch.bfloat16
 
@@ -103,10 +106,3 @@ def test_keys_and_values_in_bf16_are_near_those_in_single_precision(head_dim: in
         assert (found - expected).norm() < 0.01 * expected.norm()
     exact_rings, found_rings = exact.rings, rounded.rings.float()
     assert (found_rings - exact_rings).norm() < 0.01 * exact_rings.norm()
-
-
-@needs_bf16
-def test_products_of_another_kind_leave_the_layers_to_torch() -> None:
-    lm = tiny_lm()
-    pack(lm, Bf16Product)
-    assert not uses_kernels(lm)

@@ -11,8 +11,8 @@ from kaiwa_server.kernels import library
 from kaiwa_server.models import packing
 from kaiwa_server.models.conv import CausalConv1d, CausalConvTranspose1d, ConvState
 from kaiwa_server.models.packing import Layout, pack, pack_for_cpu
-from kaiwa_server.models.products import Bf16Product, KernelProduct
-from models.needs import needs_bf16, needs_kernels
+from kaiwa_server.models.products import KernelProduct, Precision
+from models.needs import needs_kernels
 from models.tiny_lm import tiny_lm
 from torch import Tensor, nn
 
@@ -23,7 +23,7 @@ ROUNDED = 0.01
 LAYOUTS = [
     pytest.param(KernelProduct, 1e-6, marks=needs_kernels, id="fp32"),
     pytest.param(partial(KernelProduct, precision="int8"), ROUNDED, marks=needs_kernels, id="int8"),
-    pytest.param(Bf16Product, ROUNDED, marks=needs_bf16, id="bf16"),
+    pytest.param(partial(KernelProduct, precision="bf16"), ROUNDED, marks=needs_kernels, id="bf16"),
 ]
 
 
@@ -70,7 +70,7 @@ def test_every_linear_layer_of_a_model_is_packed(layout: Layout, tolerance: floa
     pack(lm, layout)
     modules = dict(lm.named_modules())
     assert linears
-    assert all(isinstance(modules[name], KernelProduct | Bf16Product) for name in linears)
+    assert all(isinstance(modules[name], KernelProduct) for name in linears)
 
 
 @pytest.mark.usefixtures("unbuilt")
@@ -81,17 +81,10 @@ def test_without_kernels_a_model_in_single_precision_stays_as_it_is() -> None:
 
 
 @pytest.mark.usefixtures("unbuilt")
-def test_eight_bits_without_kernels_are_refused_with_what_to_do() -> None:
-    with pytest.raises(NotSupported, match=r"g\+\+"):
-        pack_for_cpu(nn.Sequential(nn.Linear(2, 2)), "int8")
-
-
-def test_a_processor_without_bf16_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    linear = nn.Sequential(nn.Linear(2, 2))
-    with pytest.raises(NotSupported, match="--precision fp32"):
-        pack_for_cpu(linear, "bf16")
-    assert isinstance(linear[0], nn.Linear)
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_another_precision_without_kernels_is_refused_with_what_to_do(precision: Precision) -> None:
+    with pytest.raises(NotSupported, match=r"g\+\+.*--precision fp32"):
+        pack_for_cpu(nn.Sequential(nn.Linear(2, 2)), precision)
 
 
 def test_the_kernels_are_built_where_there_is_a_compiler() -> None:

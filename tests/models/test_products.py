@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from kaiwa_server.models.products import Bf16Product, KernelProduct
-from models.needs import needs_bf16, needs_kernels
+import torch.nn.functional as F
+from kaiwa_server.models.products import KernelProduct, Precision, exponential_linear
+from models.needs import needs_kernels
 from torch import Tensor, nn
 
 SHAPES = [(1, 1), (7, 31), (64, 32), (64, 33), (130, 96), (3, 200)]
@@ -55,8 +56,8 @@ def test_inputs_that_do_not_lie_in_a_row_are_taken_as_well() -> None:
 
 
 @needs_kernels
-@pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_a_row_has_the_same_bits_whoever_is_beside_it(precision: str) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_a_row_has_the_same_bits_whoever_is_beside_it(precision: Precision) -> None:
     product = KernelProduct(noise(70, 90), noise(70), precision)
     x = noise(27, 90, seed=2)
     together = product(x)
@@ -93,10 +94,38 @@ def test_an_output_without_weights_is_its_bias_in_eight_bits_too() -> None:
     assert product(noise(1, 8)).tolist() == [[1.0, -2.0]]
 
 
-@needs_bf16
-def test_a_product_in_bf16_is_near_the_exact_one_for_any_number_of_rows() -> None:
-    linear = nn.Linear(64, 96).requires_grad_(False)
-    packed = Bf16Product(linear.weight, linear.bias)
-    for rows in (1, 3, 16, 100):
-        x = noise(rows, 2, 64)
-        assert (packed(x) - linear(x)).norm() < 0.01 * linear(x).norm()
+@needs_kernels
+@pytest.mark.parametrize(("inputs", "outputs"), SHAPES)
+def test_bf16_costs_what_eight_bits_of_each_factor_cost(inputs: int, outputs: int) -> None:
+    linear = nn.Linear(inputs, outputs).requires_grad_(False)
+    product = KernelProduct(linear.weight, linear.bias, "bf16")
+    for rows in ROWS:
+        x = noise(rows, inputs)
+        assert (product(x) - linear(x)).norm() < 0.01 * linear(x).norm()
+
+
+@needs_kernels
+def test_a_row_that_is_not_a_number_spoils_no_other() -> None:
+    """Whole blocks of rows are multiplied at once, and blocks are filled up."""
+    for precision in ("fp32", "bf16", "int8"):
+        product = KernelProduct(noise(40, 7), None, precision)
+        x = noise(3, 5, 7, seed=2)
+        x[1, 4] = torch.nan
+        spoilt = product(x).isnan().any(dim=2)
+        assert spoilt.nonzero().tolist() == [[1, 4]]
+
+
+@needs_kernels
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_what_is_added_comes_before_the_activation(precision: Precision) -> None:
+    product = KernelProduct(noise(40, 24), noise(40), precision)
+    x, plus = noise(13, 24, seed=2), noise(13, 40, seed=3)
+    expected = F.elu(product(x) + plus)
+    torch.testing.assert_close(product(x, plus, elu=True), expected, atol=1e-6, rtol=1e-6)
+
+
+@needs_kernels
+def test_the_activation_alone_equals_torch_s() -> None:
+    for count in (1, 16, 100):
+        x = noise(count) * 20
+        torch.testing.assert_close(exponential_linear(x), F.elu(x), atol=2e-7, rtol=1e-6)

@@ -15,6 +15,15 @@ struct Codebook {
   Stack stack;
 };
 
+// Whether bf16 weights are laid out for tiles, and not in panels; the process may use them then.
+int kaiwa_tiles() {
+#ifdef __AMX_BF16__
+  return may_use_tiles();
+#else
+  return 0;
+#endif
+}
+
 void kaiwa_multiply(const Product* product, const Rows* in, float* y, const float* plus, Then then,
                     int threads) {
   if (in->batches > 1 && in->count < MOST_ROWS) {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "product.h"
+#include "multiply.h"
 
 namespace kaiwa {
 

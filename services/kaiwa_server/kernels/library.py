@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parent
 PANEL = 32
 """Outputs that lie together in the weights."""
 
-FP32, INT8 = 0, 1
+FP32, INT8, BF16 = 0, 1, 2
 """`Product.precision`."""
 
 NOTHING, ELU = 0, 1
@@ -108,31 +108,40 @@ class Codebook(ctypes.Structure):
 
 def available() -> bool:
     """Whether the kernels were built for this processor."""
-    return _best() is not None
+    return bool(_built())
 
 
 @functools.cache
 def kernels() -> ctypes.CDLL:
     """The kernels; only where they are available."""
-    path = _best()
-    if path is None:
-        raise FileNotFoundError("Kaiwa's kernels were not built for this processor")
-    return _declared(ctypes.CDLL(str(path)))
+    for path in _built():
+        library = _declared(ctypes.CDLL(str(path)))
+        if "amx" not in path.stem or library.kaiwa_tiles():  # Linux may refuse their registers
+            return library
+    raise FileNotFoundError("Kaiwa's kernels were not built for this processor")
 
 
-def _best() -> Path | None:
-    """The build that is fastest here."""
+def _built() -> list[Path]:
+    """What was built that this processor can run, the fastest first."""
     paths = (FOLDER / f"{name}.so" for name in _names())
-    return next((path for path in paths if path.exists()), None)
+    return [path for path in paths if path.exists()]
+
+
+@functools.cache
+def tiles() -> bool:
+    """Whether bf16 weights are laid out for matrix units."""
+    return bool(kernels().kaiwa_tiles())
 
 
 def _names() -> list[str]:
-    """The builds that this processor can run, the fastest first."""
+    """The builds for this processor and lesser ones."""
     if platform.machine() != "x86_64":
         return ["native"]
     flags = _flags()
+    avx512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
     levels = {
-        "x86-64-v4": {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+        "x86-64-v4-amx": {*avx512, "avx512_bf16", "amx_tile", "amx_bf16"},
+        "x86-64-v4": avx512,
         "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"},
     }
     return [level for level, needed in levels.items() if needed <= flags]
@@ -182,6 +191,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         c_void_p,  # logits [rows, N]
         c_int32,  # threads
     )
+    library.kaiwa_tiles.restype = c_int32
     for name in ("multiply", "elu", "layers", "codebook"):
         getattr(library, f"kaiwa_{name}").restype = None
     return library

@@ -26,7 +26,7 @@ constexpr int64_t CHUNK_BYTES = 1 << 20;
 // Fewer multiplications than this are done sooner by one thread.
 constexpr int64_t SHARED_WORK = 1 << 18;
 
-enum Precision : int32_t { FP32 = 0, INT8 = 1 };
+enum Precision : int32_t { FP32 = 0, INT8 = 1, BF16 = 2 };
 enum Then : int32_t { NOTHING = 0, ELU = 1 };
 
 struct Product {
@@ -47,6 +47,11 @@ struct Rows {
 struct Fp32Weights {
   typedef float Type;
   KAIWA_INLINE Floats load(const float* w) { return kaiwa::load(w); }
+};
+
+struct Bf16Weights {
+  typedef Bf16 Type;
+  KAIWA_INLINE Floats load(const Bf16* w) { return kaiwa::load(w); }
 };
 
 struct Int8Weights {
@@ -85,6 +90,21 @@ struct Finish {
     if (plus) v += load(plus);
     return then == ELU ? elu(v) : v;
   }
+
+  // The sums of outputs `first` to `first` + 32, of which there are `width`.
+  inline __attribute__((always_inline)) void write(Floats low, Floats high, float* y,
+                                                   const float* plus, int width, int first) const {
+    if (width == PANEL) {
+      store(y, (*this)(low, first, plus));
+      store(y + LANES, (*this)(high, first + LANES, plus ? plus + LANES : nullptr));
+    } else {
+      float added[PANEL] = {}, out[PANEL];
+      if (plus) std::memcpy(added, plus, width * sizeof(float));
+      store(out, (*this)(low, first, plus ? added : nullptr));
+      store(out + LANES, (*this)(high, first + LANES, plus ? added + LANES : nullptr));
+      std::memcpy(y, out, width * sizeof(float));
+    }
+  }
 };
 
 // ROWS rows with one panel: x is `stride` floats from row to row, y and plus are `outputs`.
@@ -106,18 +126,8 @@ static void multiply_panel(const typename Weights::Type* w, const float* x, int6
       high[m] += v * input;
     }
   }
-  for (int m = 0; m < ROWS; m++, y += outputs, plus = plus ? plus + outputs : nullptr) {
-    if (width == PANEL) {
-      store(y, finish(low[m], first, plus));
-      store(y + LANES, finish(high[m], first + LANES, plus ? plus + LANES : nullptr));
-    } else {
-      float added[PANEL] = {}, out[PANEL];
-      if (plus) std::memcpy(added, plus, width * sizeof(float));
-      store(out, finish(low[m], first, plus ? added : nullptr));
-      store(out + LANES, finish(high[m], first + LANES, plus ? added + LANES : nullptr));
-      std::memcpy(y, out, width * sizeof(float));
-    }
-  }
+  for (int m = 0; m < ROWS; m++, y += outputs, plus = plus ? plus + outputs : nullptr)
+    finish.write(low[m], high[m], y, plus, width, first);
 }
 
 // Any number of rows with one panel, in blocks that are as equal as can be.
@@ -167,15 +177,6 @@ static void multiply_with(const Product& product, const Rows& in, float* y, cons
                            plus ? plus + at : nullptr, outputs,
                            std::min<int64_t>(PANEL, outputs - first), first, finish);
   }
-}
-
-// y [batches, count, N] = then(x W^T + bias + plus); plus, of y's shape, may be null or y itself.
-static void multiply(const Product& product, const Rows& in, float* y, const float* plus, Then then,
-                     int threads) {
-  if (product.precision == INT8)
-    multiply_with<Int8Weights>(product, in, y, plus, then, threads);
-  else
-    multiply_with<Fp32Weights>(product, in, y, plus, then, threads);
 }
 
 }  // namespace kaiwa

@@ -79,9 +79,9 @@ class KernelLayers:
 
     @property
     def ring_dtype(self) -> torch.dtype:
-        """What keys and values are kept in: beside weights of 8 bits, bf16."""
-        narrow = self.stack.layers[0].into.precision == library.INT8
-        return torch.bfloat16 if narrow else torch.float32
+        """What keys and values are kept in: bf16 beside weights of less than fp32."""
+        exact = self.stack.layers[0].into.precision == library.FP32
+        return torch.float32 if exact else torch.bfloat16
 
     def __call__(
         self, x: Tensor, rings: Tensor, slots: Tensor, positions: Tensor, turns: Tensor

@@ -5,17 +5,13 @@ From then on the model is one to serve: its weights as they were are gone.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from kaiwa_server.errors import NotSupported
 from kaiwa_server.kernels.library import available
-from kaiwa_server.models.products import Bf16Product, KernelProduct
-
-Precision = Literal["fp32", "bf16", "int8"]
-"""What weights are kept and multiplied in; `int8` multiplies in fp32 what it keeps in 8 bits."""
+from kaiwa_server.models.products import KernelProduct, Precision
 
 Layout = Callable[[Tensor, Tensor | None], nn.Module]
 """Makes a product of a weight [N, K] and a bias [N]."""
@@ -47,18 +43,13 @@ def pack_children(module: nn.Module, layout: Layout) -> None:
 
 
 def pack_for_cpu(module: nn.Module, precision: Precision) -> None:
-    """Packs the products of a model in fp32 for a CPU, as far as there is something to gain.
+    """Packs the products of a model in fp32, where the kernels were built.
 
     Raises:
-        NotSupported: the processor or the installation cannot do it in this precision.
+        NotSupported: they were not, and the precision needs them.
     """
-    if precision == "bf16":
-        if not torch.cpu._is_avx512_bf16_supported():
-            text = "this processor has no bf16 (avx512_bf16 in /proc/cpuinfo)"
-            raise NotSupported(f"{text}: give --precision fp32")
-        pack(module, Bf16Product)
-    elif available():
+    if available():
         pack(module, partial(KernelProduct, precision=precision))
-    elif precision == "int8":
-        text = "int8 needs Kaiwa's kernels, which were not built: install a C++ compiler (g++) and"
-        raise NotSupported(f"{text} Kaiwa again, or give --precision fp32")
+    elif precision != "fp32":
+        text = f"{precision} needs Kaiwa's kernels, which were not built: install a C++ compiler"
+        raise NotSupported(f"{text} (g++) and Kaiwa again, or give --precision fp32")

@@ -1,29 +1,32 @@
-"""Products with weights that were laid out for a CPU: by our kernels, or in bf16 by oneDNN."""
+"""Products with weights that were laid out for the kernels."""
 
 import copy
 import ctypes
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.kernels import library
-from kaiwa_server.kernels.library import available, kernels
+from kaiwa_server.kernels.library import available, kernels, tiles
 
-TYPICAL_ROWS = 16
-"""For how many rows oneDNN lays out weights; other numbers take them too, a little slower."""
+Precision = Literal["fp32", "bf16", "int8"]
+"""What weights are kept in. They are multiplied in fp32, or those in bf16 in bf16 where the
+processor has matrix units for it; sums are fp32."""
+
+
+KINDS: dict[Precision, int] = {
+    "fp32": library.FP32,
+    "bf16": library.BF16,
+    "int8": library.INT8,
+}
 
 
 class KernelProduct(nn.Module):
-    """x @ weight.T + bias, by the kernels: in fp32, or with weights of 8 bits.
+    """x @ weight.T + bias, x and the result in fp32; of 8 bits an output's largest is 127."""
 
-    With 8 bits each output has a scale, its largest weight being 127; all else is fp32.
-    """
-
-    def __init__(
-        self, weight: Tensor, bias: Tensor | None, precision: Literal["fp32", "int8"] = "fp32"
-    ) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor | None, precision: Precision = "fp32") -> None:
         super().__init__()
         weight = weight.float()
         outputs, inputs = weight.shape
@@ -31,7 +34,10 @@ class KernelProduct(nn.Module):
         if precision == "int8":
             scales = weight.abs().amax(dim=1).clamp(min=1e-30) / 127
             weight = (weight / scales[:, None]).round().to(torch.int8)
-        self._weights = _panels(weight)
+        elif precision == "bf16":
+            weight = weight.bfloat16()
+        in_tiles = precision == "bf16" and tiles()
+        self._weights = _tiles(weight) if in_tiles else _panels(weight)
         self.scales, self._bias = _padded(scales), _padded(bias)
         self.struct = library.Product(
             _address(self._weights),
@@ -39,7 +45,7 @@ class KernelProduct(nn.Module):
             _address(self._bias),
             inputs,
             outputs,
-            library.INT8 if precision == "int8" else library.FP32,
+            KINDS[precision],
         )
 
     def scaled(self, scale: Tensor) -> "KernelProduct":
@@ -81,41 +87,20 @@ def _panels(weight: Tensor) -> Tensor:
     return padded.view(-1, library.PANEL, weight.shape[1]).transpose(1, 2).contiguous()
 
 
+def _tiles(weight: Tensor) -> Tensor:
+    """[N, K] -> [ceil(N / 32), ceil(K / 32), 2, 16, 16, 2]; what they are says tiles.h."""
+    outputs, inputs = weight.shape
+    padded = F.pad(weight, (0, -inputs % library.PANEL, 0, -outputs % library.PANEL))
+    parts = padded.view(-1, 2, 16, (inputs + 31) // 32, 16, 2)  # panel, half, output, block, pair
+    return parts.permute(0, 3, 1, 4, 2, 5).contiguous()
+
+
 def _padded(vector: Tensor | None) -> Tensor | None:
     return None if vector is None else F.pad(vector.float(), (0, -len(vector) % library.PANEL))
 
 
 def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
-
-
-class Bf16Product(nn.Module):
-    """x @ weight.T + bias in bf16, by oneDNN, on the matrix units where there are some.
-
-    Norms, softmax, keys and values, codebooks and the sums between layers stay in fp32.
-    """
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        super().__init__()
-        self._bias = None if bias is None else bias.bfloat16()
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(
-            weight.bfloat16().contiguous(), TYPICAL_ROWS
-        )
-
-    def forward(self, x: Tensor, plus: Tensor | None = None, *, elu: bool = False) -> Tensor:
-        """x [..., K] of any strides -> [..., N], both fp32; as `KernelProduct`."""
-        out = torch.ops.mkldnn._linear_pointwise(
-            x.to(torch.bfloat16, memory_format=torch.contiguous_format),
-            self._weight,
-            self._bias,
-            "none",
-            [],
-            "",
-        )
-        single = cast(Tensor, out).float()
-        if plus is not None:
-            single += plus
-        return exponential_linear(single) if elu else single
 
 
 def exponential_linear(x: Tensor) -> Tensor:

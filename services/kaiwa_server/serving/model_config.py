@@ -28,9 +28,9 @@ class ModelServiceConfig(ServiceConfig):
     )
     precision: Literal["fp32", "bf16", "int8"] = Field(
         "fp32",
-        description="How a CPU keeps and multiplies weights. bf16 is faster for a large Mimi on a "
-        "processor that has it (avx512_bf16), int8 (weights of 8 bits) for a large LM; both are "
-        "near fp32, not equal. A GPU's is its own.",
+        description="What a CPU keeps weights in. bf16 is the faster for a large Mimi on a "
+        "processor with matrix units (amx_bf16), int8 for a large LM; both are near fp32, not "
+        "equal. A GPU's is its own.",
     )
     threads: int = Field(
         0, description="CPU threads of one step; 0 leaves the choice to torch.", ge=0
