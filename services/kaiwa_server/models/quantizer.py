@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kaiwa_server.models.products import KernelProduct
+
 LEAST_USAGE = 1e-5
 
 
@@ -36,6 +38,7 @@ class Codebook(nn.Module):
         self.register_buffer("embedding_sum", torch.zeros(bins, dimension))
         self.register_buffer("entries", torch.zeros(bins, dimension), persistent=False)
         self.register_buffer("half_norms", torch.zeros(bins), persistent=False)
+        self._scores: KernelProduct | None = None
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -46,7 +49,15 @@ class Codebook(nn.Module):
     def nearest(self, x: Tensor) -> Tensor:
         """The tokens [B, T] of the entries nearest to x [B, T, D]."""
         # |x - e|^2 = |x|^2 - 2 (x . e - |e|^2 / 2), and |x|^2 is the same for every entry.
-        return (x @ self.entries.T - self.half_norms).argmax(dim=-1)
+        if self._scores is None:
+            scores = x @ self.entries.T - self.half_norms
+        else:
+            scores = self._scores(x)
+        return scores.argmax(dim=-1)
+
+    def pack(self) -> None:
+        """Searches with the kernels from here on, in fp32."""
+        self._scores = KernelProduct(self.entries, -self.half_norms)
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """The entries [B, T, D] of tokens [B, T]."""
@@ -90,6 +101,11 @@ class SplitQuantizer(nn.Module):
         super().__init__()
         self.rvq_first = ResidualQuantizer(config, 1)
         self.rvq_rest = ResidualQuantizer(config, config.n_q - 1)
+
+    def pack_searches(self, codebooks: int) -> None:
+        """Searches the first K = `codebooks` with the kernels from here on, in fp32."""
+        for codebook in (*self.rvq_first.codebooks, *self.rvq_rest.codebooks[: codebooks - 1]):
+            codebook.pack()
 
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
         """latent [B, C, T] -> codes [B, K, T] of the first K = `codebooks`, semantic first."""
