@@ -23,7 +23,7 @@ constexpr std::size_t kFrameBytes = 2 * 1920;
 constexpr std::size_t kSilenceBytes = 5s / kFrame * kFrameBytes;  // as long as an answer may take
 
 // Gives a number as WAV files have it: 32 bits, the lowest byte first.
-std::string number(unsigned n) { return {char(n), char(n >> 8), char(n >> 16), char(n >> 24)}; }
+std::string number(std::size_t n) { return {char(n), char(n >> 8), char(n >> 16), char(n >> 24)}; }
 
 // Gives the file of these 16-bit mono samples at 24 kHz. Its numbers of 16 bits go in pairs: PCM
 // and one channel; bytes and bits of a sample.
