@@ -93,10 +93,11 @@ fi
 
 if [ "$role" = dev ]; then
   command -v npm >/dev/null || need_debian "The TypeScript example" nodejs npm
-  # Without these the tests of the Go example, of the web page and of the compose and Prometheus files
-  # are skipped.
+  # Without these the tests of the Go and C++ examples, of the web page and of the compose and Prometheus
+  # files are skipped.
   extras=(chromium docker-compose prometheus protoc-gen-go protoc-gen-go-grpc golang-google-grpc-dev
-    golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev "${voices[@]}")
+    golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev "${voices[@]}"
+    cmake g++ libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc)
   if ! dpkg -s "${extras[@]}" >/dev/null 2>&1; then
     # One of them is a daemon, so a person is asked; a build machine is not.
     if [ -n "${CI:-}" ] && can_install; then
