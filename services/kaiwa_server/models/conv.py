@@ -214,9 +214,11 @@ class CausalConvTranspose1d(nn.Module):
         """x [B, T, C] of the slots `rows` [B] -> [B, T * stride, C']."""
         memory, bias = state[self], self._inner.bias
         own, next_ones = self._spread(x).chunk(2, dim=2)  # [B, T, stride, C'] each
-        carried = torch.cat((memory.tail[rows, None], next_ones[:, :-1]), dim=1)
+        sums = torch.empty_like(own, memory_format=torch.contiguous_format)
+        torch.add(own[:, 0], memory.tail[rows], out=sums[:, 0])
+        torch.add(own[:, 1:], next_ones[:, :-1], out=sums[:, 1:])
         memory.tail[rows] = next_ones[:, -1]
-        out = (own + carried).flatten(1, 2)
+        out = sums.flatten(1, 2)
         return out if bias is None or self._packed is not None else out + bias
 
     def _spread(self, x: Tensor) -> Tensor:
