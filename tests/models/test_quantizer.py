@@ -33,7 +33,7 @@ def quantizer(request: pytest.FixtureRequest) -> SplitQuantizer:
             weight.uniform_(0.5, 4.0)
     quantizer.load_state_dict(weights)
     if request.param == "kernels":
-        quantizer.pack_searches(CONFIG.n_q)
+        quantizer.use_kernels(CONFIG.n_q)
     return quantizer
 
 

@@ -105,12 +105,12 @@ class Mimi(nn.Module):
         self.decoder = SeanetDecoder(config.seanet)
 
     def pack(self, layout: Layout) -> None:
-        """Goes over to packed products; the codebooks are searched in fp32 whatever they are."""
+        """Goes over to packed products; the quantizer stays in fp32."""
         halves: list[nn.Module] = [self.encoder, self.encoder_transformer, self.downsample]
         halves += [self.upsample, self.decoder_transformer, self.decoder]
         for part in halves:
             pack(part, layout)
-        self.quantizer.pack_searches(self.num_codebooks)
+        self.quantizer.use_kernels(self.num_codebooks)
 
     def new_encoder_state(self, slots: int) -> MimiState:
         """What encoding remembers for `slots` new sessions."""

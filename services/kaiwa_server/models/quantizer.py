@@ -38,7 +38,7 @@ class Codebook(nn.Module):
         self.register_buffer("embedding_sum", torch.zeros(bins, dimension))
         self.register_buffer("entries", torch.zeros(bins, dimension), persistent=False)
         self.register_buffer("half_norms", torch.zeros(bins), persistent=False)
-        self._scores: KernelProduct | None = None
+        self._scores: nn.Module | None = None
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -53,9 +53,10 @@ class Codebook(nn.Module):
             scores = x @ self.entries.T - self.half_norms
         else:
             scores = self._scores(x)
-        return scores.argmax(dim=-1)
+        tokens: Tensor = scores.argmax(dim=-1)
+        return tokens
 
-    def pack(self) -> None:
+    def use_kernels(self) -> None:
         """Searches with the kernels from here on, in fp32."""
         self._scores = KernelProduct(self.entries, -self.half_norms)
 
@@ -64,17 +65,43 @@ class Codebook(nn.Module):
         return F.embedding(tokens, self.entries)
 
 
+class Projection(nn.Conv1d):
+    """A product for each position; checkpoints store it as a convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1, bias=False)
+        self._product: nn.Module | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, T] -> [B, C', T]."""
+        if self._product is None:
+            return super().forward(x)
+        product: Tensor = self._product(x.transpose(1, 2))
+        return product.transpose(1, 2)
+
+    def use_kernels(self) -> None:
+        """Goes over to the kernels, in fp32."""
+        self._product = KernelProduct(self.weight[:, :, 0], None)
+
+
 class ResidualQuantizer(nn.Module):
     """Codebooks in a row, each for what the ones before it left over."""
 
     def __init__(self, config: QuantizerConfig, codebooks: int) -> None:
         super().__init__()
-        self.input_proj = nn.Conv1d(config.latent_dimension, config.dimension, 1, bias=False)
-        self.output_proj = nn.Conv1d(config.dimension, config.latent_dimension, 1, bias=False)
+        self.input_proj = Projection(config.latent_dimension, config.dimension)
+        self.output_proj = Projection(config.dimension, config.latent_dimension)
         self.codebooks = [Codebook(config.bins, config.dimension) for _ in range(codebooks)]
         # A list is no module: these names, the checkpoints', are the ones that count.
         layers = [nn.ModuleDict({"_codebook": codebook}) for codebook in self.codebooks]
         self.vq = nn.ModuleDict({"layers": nn.ModuleList(layers)})
+
+    def use_kernels(self, codebooks: int) -> None:
+        """Goes over to the kernels for the first K = `codebooks`."""
+        self.input_proj.use_kernels()
+        self.output_proj.use_kernels()
+        for codebook in self.codebooks[:codebooks]:
+            codebook.use_kernels()
 
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
         """latent [B, C, T] -> codes [B, K, T] of the first K = `codebooks`."""
@@ -102,10 +129,10 @@ class SplitQuantizer(nn.Module):
         self.rvq_first = ResidualQuantizer(config, 1)
         self.rvq_rest = ResidualQuantizer(config, config.n_q - 1)
 
-    def pack_searches(self, codebooks: int) -> None:
-        """Searches the first K = `codebooks` with the kernels from here on, in fp32."""
-        for codebook in (*self.rvq_first.codebooks, *self.rvq_rest.codebooks[: codebooks - 1]):
-            codebook.pack()
+    def use_kernels(self, codebooks: int) -> None:
+        """Goes over to the kernels for the first K = `codebooks`, in fp32."""
+        self.rvq_first.use_kernels(1)
+        self.rvq_rest.use_kernels(codebooks - 1)
 
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
         """latent [B, C, T] -> codes [B, K, T] of the first K = `codebooks`, semantic first."""
