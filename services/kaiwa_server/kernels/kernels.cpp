@@ -26,7 +26,10 @@ int kaiwa_tiles() {
 
 void kaiwa_multiply(const Product* product, const Rows* in, float* y, const float* plus, Then then,
                     int threads) {
-  if (in->batches > 1 && in->count < MOST_ROWS) {
+  if (in->batch_stride == in->count * in->stride) {
+    const Rows joined{in->x, 0, in->stride, 1, in->batches * in->count};
+    multiply(*product, joined, y, plus, then, threads);
+  } else if (in->batches > 1 && in->count < MOST_ROWS) {
     // Few rows of many batches: side by side, so that the weights are read once for all.
     const int64_t inputs = product->inputs;
     std::vector<float> rows(in->batches * in->count * inputs);

@@ -148,8 +148,9 @@ def _names() -> list[str]:
 
 
 def _flags() -> set[str]:
-    """What the kernel says that the processor has."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
+    """What Linux says that the processor has."""
+    cpuinfo = Path("/proc/cpuinfo")
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
         if line.startswith("flags"):
             return set(line.partition(":")[2].split())
     return set()

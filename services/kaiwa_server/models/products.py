@@ -64,17 +64,21 @@ class KernelProduct(nn.Module):
 
         Of an x of three axes windows that overlap are read where they are.
         """
-        if x.ndim != 3 or x.stride(2) != 1:
+        assert x.dtype == torch.float32
+        if x.ndim == 3 and x.stride(2) == 1:
+            (batches, count, _), strides = x.shape, x.stride()[:2]
+        else:
             x = x.contiguous()
-        batches, count = (x.shape[0], x.shape[1]) if x.ndim == 3 else (1, x.numel() // x.shape[-1])
-        strides = x.stride()[:2] if x.ndim == 3 else (0, x.shape[-1])
+            batches, count, strides = 1, x.numel() // x.shape[-1], (0, x.shape[-1])
+        if plus is not None:
+            plus = plus.contiguous()
         out = x.new_empty((*x.shape[:-1], self.struct.outputs))
         rows = library.Rows(x.data_ptr(), *strides, batches, count)
         kernels().kaiwa_multiply(
             ctypes.byref(self.struct),
             ctypes.byref(rows),
             out.data_ptr(),
-            None if plus is None else plus.contiguous().data_ptr(),
+            _address(plus),
             library.ELU if elu else library.NOTHING,
             torch.get_num_threads(),
         )
