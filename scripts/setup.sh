@@ -59,7 +59,12 @@ if [ ! -x .venv/bin/pip ]; then
   fi
 fi
 
-if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt "$stamp" ]; then
+if ! command -v c++ >/dev/null && can_install; then
+  need_debian "Fast steps on a CPU" g++
+fi
+
+sources=(pyproject.toml constraints.txt services/build_kernels.py services/kaiwa_server/kernels/*.{cpp,h})
+if [ ! -e "$stamp" ] || [ -n "$(find "${sources[@]}" -newer "$stamp")" ]; then
   say "Installing Python packages into .venv (a few minutes the first time)"
   .venv/bin/pip install -q --disable-pip-version-check --upgrade 'pip>=25.1'
   # torch first and by its exact version: a plain "torch" would look for another build.
@@ -77,6 +82,8 @@ if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ constraints.txt -nt
   touch "$stamp" .venv/.installed-run
 fi
 
+command -v c++ >/dev/null || say "Without a C++ compiler steps on a CPU take two to three times as long." \
+  "To have them fast:  sudo apt-get install -y g++ && touch services/build_kernels.py, and this again"
 has_libopus || need_debian "Opus audio" libopus0
 
 voices=(espeak-ng flite festival festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k)
@@ -86,10 +93,11 @@ fi
 
 if [ "$role" = dev ]; then
   command -v npm >/dev/null || need_debian "The TypeScript example" nodejs npm
-  # Without these the tests of the Go and Java examples, of the web page and of the compose and Prometheus files
-  # are skipped.
+  # Without these the tests of the Go, Java and C++ examples, of the web page and of the compose and
+  # Prometheus files are skipped.
   extras=(chromium docker-compose prometheus protoc-gen-go protoc-gen-go-grpc golang-google-grpc-dev
     golang-google-protobuf-dev golang-github-golang-protobuf-1-5-dev "${voices[@]}"
+    cmake g++ libgrpc++-dev libprotobuf-dev protobuf-compiler-grpc
     default-jdk-headless protobuf-compiler protobuf-compiler-grpc-java-plugin libgrpc-java libprotobuf-java
     libguava-java libnetty-java libperfmark-java libgeronimo-annotation-1.3-spec-java)
   if ! dpkg -s "${extras[@]}" >/dev/null 2>&1; then

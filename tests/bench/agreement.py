@@ -53,7 +53,7 @@ def compare_mimi(
 ) -> Agreement:
     """Encodes the sound [T, 1, 1, 1920] with both, and decodes the exact one's tokens with both."""
     codes = _encoded(exact, sound)  # [T, 1, K, 1]
-    equal = _encoded(other, sound.to(variant.sound_dtype)) == codes
+    equal = _encoded(other, sound) == codes
     decoded = _decoded(exact, codes)
     error = _decoded(other, codes).float() - decoded
     # Silence decoded exactly has neither power nor error.

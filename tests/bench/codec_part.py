@@ -67,7 +67,7 @@ def _contenders(
         for peer, theirs in zip(peers[1:], others, strict=True)
     ]
     for variant, mimi in ours:
-        program = OurMimi(f"ours {variant.name}", mimi, sound, variant.sound_dtype)
+        program = OurMimi(f"ours {variant.name}", mimi, sound)
         check = _check([program.turn() for _ in range(steps)], first)
         contenders.append(Contender(program, True, variant.reduced, check))
     return contenders

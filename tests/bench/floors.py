@@ -32,8 +32,11 @@ class Floor:
     gflop_per_session: float
 
     def step_ms(self, sessions: int, bytes_per_weight: int, speeds: Speeds) -> float:
-        """The two added up: weights in fp32 (4 bytes) or bf16 (2), at that precision's rate."""
-        rate = speeds.fp32_gflop_s if bytes_per_weight == 4 else speeds.bf16_gflop_s
+        """The two added up: weights in fp32 (4 bytes), bf16 (2) or int8 (1) at their rate.
+
+        What is kept in int8 is multiplied in fp32.
+        """
+        rate = speeds.bf16_gflop_s if bytes_per_weight == 2 else speeds.fp32_gflop_s
         read_s = self.weights * bytes_per_weight / 1e9 / speeds.read_gb_s
         return (read_s + self.gflop_per_session * sessions / rate) * 1000
 

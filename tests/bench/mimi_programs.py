@@ -44,10 +44,10 @@ class MimiProgram:
 
 
 class OurMimi(MimiProgram):
-    """Ours, whose encoder takes its samples in `dtype`."""
+    """Ours."""
 
-    def __init__(self, name: str, mimi: Mimi, sound: Tensor, dtype: torch.dtype) -> None:
-        super().__init__(sound.to(dtype))
+    def __init__(self, name: str, mimi: Mimi, sound: Tensor) -> None:
+        super().__init__(sound)
         self.name = name
         sessions = sound.shape[1]
         self._mimi = mimi

@@ -15,6 +15,9 @@ FRAME_MS = 80.0
 DPI = 130
 FLOOR, BUDGET = "#b0b0b0", "#c0392b"
 PEERS = ("#777777", "#b08d57")
+WIDTHS = (("fp32", 4, (0, (5, 3))), ("bf16", 2, (0, (1, 2))), ("int8", 1, (0, (1, 5))))
+"""Floors: what weights are kept in, bytes of each, the line's dashes."""
+
 OURS = ("#1f6fb2", "#2a9d8f", "#8e5ea2", "#d98324")
 
 
@@ -96,7 +99,7 @@ def _draw_floors(axes: Axes, results: Results, model: str, sessions: Sequence[in
     speeds, floor = results.speeds, results.floors.get(model)
     if speeds is None or floor is None:
         return
-    for name, width, dash in (("fp32", 4, (0, (5, 3))), ("bf16", 2, (0, (1, 2)))):
+    for name, width, dash in WIDTHS:
         times = [floor.step_ms(count, width, speeds) for count in sessions]
         axes.plot(sessions, times, color=FLOOR, linestyle=dash, label=f"floor, {name}")
 

@@ -15,7 +15,8 @@ from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.lm_config import LmConfig
 from kaiwa_server.models.mimi import Mimi
 from kaiwa_server.models.mimi_config import MimiConfig
-from kaiwa_server.models.packing import pack
+from kaiwa_server.models.packing import pack_for_cpu
+from kaiwa_server.models.products import Precision
 from torch import nn
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -27,41 +28,29 @@ class Variant:
 
     name: str
     reduced: bool
-    sound_dtype: torch.dtype
-    """What Mimi's encoder wants its samples in."""
     load_mimi: Callable[[MimiConfig, Path], Mimi]
     load_lm: Callable[[LmConfig, Path], MoshiLm]
 
 
-def _loaded_in(name: str, dtype: torch.dtype) -> Variant:
-    """Every weight in this precision, as the services load them."""
+def _served(precision: Precision) -> Variant:
+    """As the services load it with `--precision` on a CPU."""
 
-    def load_mimi(config: MimiConfig, path: Path) -> Mimi:
-        return weights.load(lambda: Mimi(config), path, device="cpu", dtype=dtype)
+    def load(build: Callable[[], ModuleT], path: Path) -> ModuleT:
+        module = weights.load(build, path, device="cpu", dtype=torch.float32)
+        pack_for_cpu(module, precision)
+        return module
 
-    def load_lm(config: LmConfig, path: Path) -> MoshiLm:
-        return weights.load(lambda: MoshiLm(config), path, device="cpu", dtype=dtype)
-
-    return Variant(name, dtype != torch.float32, dtype, load_mimi, load_lm)
-
-
-EXACT = _loaded_in("fp32", torch.float32)
-
-
-def _packed(module: ModuleT) -> ModuleT:
-    pack(module)
-    return module
+    return Variant(
+        precision,
+        precision != "fp32",
+        lambda config, path: load(lambda: Mimi(config), path),
+        lambda config, path: load(lambda: MoshiLm(config), path),
+    )
 
 
-PACKED = Variant(
-    "bf16 products",
-    True,
-    torch.float32,
-    lambda config, path: _packed(EXACT.load_mimi(config, path)),
-    lambda config, path: _packed(EXACT.load_lm(config, path)),
-)
+EXACT = _served("fp32")
 
-VARIANTS = (EXACT, PACKED)
+VARIANTS = (EXACT, _served("bf16"), _served("int8"))
 """The exact one comes first."""
 
 

@@ -12,6 +12,12 @@ def test_weights_are_read_once_and_arithmetic_is_done_for_each_session() -> None
     assert floor.step_ms(8, 4, SPEEDS) == pytest.approx(20 + 40)
 
 
+def test_int8_reads_a_quarter_and_calculates_in_single_precision() -> None:
+    assert Floor(weights=50_000_000, gflop_per_session=0.5).step_ms(8, 1, SPEEDS) == pytest.approx(
+        5 + 40
+    )
+
+
 def test_bf16_reads_half_and_calculates_at_its_own_rate() -> None:
     floor = Floor(weights=50_000_000, gflop_per_session=0.5)
     assert floor.step_ms(8, 2, SPEEDS) == pytest.approx(10 + 10)

@@ -67,13 +67,15 @@ def gateway() -> Iterator[FakeGateway]:
         server.stop(0).wait()
 
 
-@pytest.fixture(scope="session", params=["typescript", "go", "java"])
+@pytest.fixture(scope="session", params=["typescript", "go", "java", "cpp"])
 def talk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The command of one language's example, freshly built."""
     if request.param == "java":
         return ["java", "-jar", build_java_example(tmp_path_factory.mktemp("java"))]
     if request.param == "go":
         return [build_go_example(tmp_path_factory.mktemp("go"))]
+    if request.param == "cpp":
+        return [build_cpp_example(tmp_path_factory.mktemp("cpp"))]
     package = CLIENTS / "typescript"
     if not (package / "node_modules").exists():
         pytest.skip("clients/typescript is not installed: npm --prefix clients/typescript ci")
@@ -104,6 +106,17 @@ def build_go_example(folder: Path) -> str:
         env={**os.environ, "GO111MODULE": "off", "GOPATH": f"{folder}:{DEBIAN_GO_PACKAGES}"},
         check=True,
     )
+    return str(folder / "talk")
+
+
+def build_cpp_example(folder: Path) -> str:
+    """Generates the contract's code with the protoc that is installed, and compiles it."""
+    tools = ("cmake", "g++", "grpc_cpp_plugin", "pkg-config")
+    libraries = ["pkg-config", "--exists", "grpc++", "protobuf"]
+    if not all(map(shutil.which, tools)) or subprocess.run(libraries).returncode != 0:
+        pytest.skip("needs cmake, g++, libgrpc++-dev, libprotobuf-dev and protobuf-compiler-grpc")
+    subprocess.run(["cmake", "-S", CLIENTS / "cpp", "-B", folder], check=True)
+    subprocess.run(["cmake", "--build", folder], check=True)
     return str(folder / "talk")
 
 

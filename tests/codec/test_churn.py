@@ -10,6 +10,7 @@ import torch
 from churn import SLOTS, Churn
 from kaiwa_server.audio import FRAME_SAMPLES, CodeFrame, PcmFrame
 from kaiwa_server.codec.steppers import DecodeStepper, EncodeStepper
+from models.served import as_served
 from tiny_mimi import TINY, any_codes, noise, tiny_mimi
 from torch import Tensor
 
@@ -18,7 +19,7 @@ TOLERANCE = 1e-5
 MOST_EXCUSED = 1
 """So many tokens may be other ones by the last bits of their latents, in each 1,000 frames."""
 
-MIMI = tiny_mimi()
+MIMI = as_served(tiny_mimi())
 POOL = 61
 SOUNDS = [piece.numpy() for piece in noise(POOL, seed=1)[0, 0].split(FRAME_SAMPLES)]
 CODES = [tuple(tokens) for tokens in any_codes(POOL, seed=2)[0].T.tolist()]

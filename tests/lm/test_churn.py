@@ -4,6 +4,7 @@ import random
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from churn import LONGEST_STEPS, SLOTS, Churn
 from kaiwa_server.audio import CodeFrame
 from kaiwa_server.lm.settings import LmSettings
 from kaiwa_server.lm.stepper import LmStepper, StepOutput
+from models.served import as_served
 from models.tiny_lm import TINY, tiny_lm
 from torch import Tensor
 
@@ -35,11 +37,17 @@ class Listener:
     """A stepper whose logits are kept."""
 
     def __init__(self, slots: int) -> None:
-        lm = tiny_lm()
+        lm = as_served(tiny_lm())
         self.stepper = LmStepper(lm, slots)
         self._heads: list[Tensor] = []
-        for head in (lm.text_linear, *lm.linears):
-            head.register_forward_hook(lambda *call: self._heads.append(call[-1][:, 0]))
+        lm.text_linear.register_forward_hook(lambda *call: self._heads.append(call[-1][:, 0]))
+        untapped = lm.codebook_logits
+
+        def tapped(*args: Any) -> Tensor:
+            self._heads.append(untapped(*args))
+            return self._heads[-1]
+
+        lm.codebook_logits = tapped  # type: ignore[method-assign]
 
     def step(self, inputs: Mapping[int, CodeFrame | None]) -> dict[int, Step]:
         self._heads.clear()

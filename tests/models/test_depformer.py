@@ -67,8 +67,7 @@ def test_a_row_does_not_depend_on_its_neighbours(depformer: Depformer) -> None:
 def test_what_a_cache_held_before_is_never_read(depformer: Depformer) -> None:
     x = noise(rows=2, seed=5)
     cache = depformer.new_cache(x)
-    for pairs in cache.pairs:
-        pairs.fill_(torch.nan)
+    cache.rings.fill_(torch.nan)
     parts = [depformer(x[:, k, None], k, cache) for k in range(CODEBOOKS)]
     assert torch.equal(torch.cat(parts, dim=1), in_turn(depformer, x))
 

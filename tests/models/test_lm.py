@@ -6,7 +6,9 @@ import pytest
 import torch
 from kaiwa_server.models.delays import NO_INPUT, UNGENERATED
 from kaiwa_server.models.lm import LmState, MoshiLm
+from kaiwa_server.models.packing import pack_for_cpu
 from kaiwa_server.models.sampling import SamplingRows
+from models.needs import needs_kernels
 from models.tiny_lm import TINY, tiny_lm
 from torch import Tensor
 
@@ -14,9 +16,12 @@ STREAMS = 1 + TINY.codebooks
 LONG = 3 * TINY.temporal.context
 
 
-@pytest.fixture
-def lm() -> MoshiLm:
-    return tiny_lm()
+@pytest.fixture(params=["torch", pytest.param("kernels", marks=needs_kernels)])
+def lm(request: pytest.FixtureRequest) -> MoshiLm:
+    lm = tiny_lm()
+    if request.param == "kernels":
+        pack_for_cpu(lm, "fp32")
+    return lm
 
 
 def user(steps: int, seed: int) -> Tensor:
@@ -88,14 +93,13 @@ def test_reset_equals_fresh(lm: MoshiLm, used: int) -> None:
 def test_a_slot_that_is_not_stepped_does_not_move(lm: MoshiLm) -> None:
     state = lm.new_state(3)
     session(lm, state, 1, 5, seed=3)
-    kept = [ring[1].clone() for ring in (*state.transformer.keys, *state.transformer.values)]
+    kept = state.transformer.rings[:, :, 1].clone()
     due = state.delay_line.tokens[1].clone()
     for slot in (0, 2):
         session(lm, state, slot, LONG, seed=slot)
     assert state.step.tolist() == [LONG, 5, LONG]
     assert torch.equal(state.delay_line.tokens[1], due)
-    rings = (*state.transformer.keys, *state.transformer.values)
-    assert all(torch.equal(ring[1], old) for ring, old in zip(rings, kept, strict=True))
+    assert torch.equal(state.transformer.rings[:, :, 1], kept)
 
 
 def test_steps_equal_one_pass_over_what_they_read(lm: MoshiLm) -> None:
@@ -164,6 +168,6 @@ def test_a_longer_acoustic_delay_completes_frames_later() -> None:
 def test_a_step_of_half_precision_weights_runs_in_half_precision() -> None:
     lm = tiny_lm().to(torch.bfloat16)
     state = lm.new_state(1)
-    assert state.transformer.keys[0].dtype == torch.bfloat16
+    assert state.transformer.rings.dtype == torch.bfloat16
     turns = session(lm, state, 0, LONG, seed=9)
     assert (turns[1:] >= 0).all()

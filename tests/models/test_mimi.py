@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from kaiwa_server.models.mimi import Mimi, MimiState
+from models.needs import needs_kernels
+from models.served import as_served
 from tiny_mimi import TINY, any_codes, noise, tiny_mimi
 from torch import Tensor
 
@@ -30,9 +32,14 @@ class Half:
         return torch.cat([self.step(state, row, piece) for piece in pieces], dim=-1)
 
 
+@pytest.fixture(params=["torch", pytest.param("kernels", marks=needs_kernels)])
+def mimi(request: pytest.FixtureRequest) -> Mimi:
+    return as_served(tiny_mimi()) if request.param == "kernels" else tiny_mimi()
+
+
 @pytest.fixture(params=[True, False], ids=["encoder", "decoder"])
-def half(request: pytest.FixtureRequest) -> Half:
-    return Half(tiny_mimi(), encodes=request.param)
+def half(request: pytest.FixtureRequest, mimi: Mimi) -> Half:
+    return Half(mimi, encodes=request.param)
 
 
 def close(found: Tensor, expected: Tensor) -> None:

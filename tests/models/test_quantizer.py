@@ -3,6 +3,7 @@
 import pytest
 import torch
 from kaiwa_server.models.quantizer import Codebook, QuantizerConfig, SplitQuantizer
+from models.needs import needs_kernels
 from torch import Tensor
 
 CONFIG = QuantizerConfig(latent_dimension=12, dimension=6, n_q=5, bins=32)
@@ -20,8 +21,8 @@ def codebook(entries: Tensor, usage: Tensor) -> Codebook:
     return made
 
 
-@pytest.fixture
-def quantizer() -> SplitQuantizer:
+@pytest.fixture(params=["torch", pytest.param("kernels", marks=needs_kernels)])
+def quantizer(request: pytest.FixtureRequest) -> SplitQuantizer:
     torch.manual_seed(0)
     quantizer = SplitQuantizer(CONFIG).requires_grad_(False)
     weights = quantizer.state_dict()
@@ -31,6 +32,8 @@ def quantizer() -> SplitQuantizer:
         elif name.endswith("cluster_usage"):
             weight.uniform_(0.5, 4.0)
     quantizer.load_state_dict(weights)
+    if request.param == "kernels":
+        quantizer.use_kernels(CONFIG.n_q)
     return quantizer
 
 

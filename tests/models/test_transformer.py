@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from kaiwa_server.models.packing import pack_for_cpu
 from kaiwa_server.models.ring_cache import TransformerState
 from kaiwa_server.models.transformer import Transformer, TransformerConfig
+from models.needs import needs_kernels
 from torch import Tensor
 
 CONTEXT = 6
@@ -12,9 +14,17 @@ MOSHI_LIKE = TransformerConfig(16, 2, 2, 24, CONTEXT, "rms_norm_f32", "silu")
 
 
 @pytest.fixture(params=[MIMI_LIKE, MOSHI_LIKE], ids=["mimi", "moshi"])
-def transformer(request: pytest.FixtureRequest) -> Transformer:
+def config(request: pytest.FixtureRequest) -> TransformerConfig:
+    return request.param
+
+
+@pytest.fixture(params=["torch", pytest.param("kernels", marks=needs_kernels)])
+def transformer(request: pytest.FixtureRequest, config: TransformerConfig) -> Transformer:
     torch.manual_seed(1)
-    return Transformer(request.param).eval().requires_grad_(False)
+    transformer = Transformer(config).eval().requires_grad_(False)
+    if request.param == "kernels":
+        pack_for_cpu(transformer, "fp32")
+    return transformer
 
 
 def noise(rows: int, steps: int, seed: int) -> Tensor:
@@ -121,21 +131,18 @@ def test_a_session_that_broke_leaves_nothing_in_its_slot(transformer: Transforme
 def test_a_slot_that_is_not_stepped_does_not_move(transformer: Transformer) -> None:
     state = transformer.new_state(3)
     stream(transformer, state, 1, noise(1, 4, seed=11), piece=1)
-    kept = [ring[1].clone() for ring in (*state.keys, *state.values)]
+    kept = state.rings[:, :, 1].clone()
     both = torch.tensor([0, 2])
     for step in range(2 * CONTEXT):
         transformer(noise(2, 1, seed=step), state, both)
     assert state.position.tolist() == [2 * CONTEXT, 4, 2 * CONTEXT]
-    assert all(
-        torch.equal(ring[1], old)
-        for ring, old in zip((*state.keys, *state.values), kept, strict=True)
-    )
+    assert torch.equal(state.rings[:, :, 1], kept)
 
 
 def test_it_keeps_the_precision_of_its_weights() -> None:
     transformer = Transformer(MOSHI_LIKE).to(torch.bfloat16).requires_grad_(False)
     state = transformer.new_state(1)
-    assert state.keys[0].dtype == torch.bfloat16
+    assert state.rings.dtype == torch.bfloat16
     out = transformer(noise(1, 1, seed=12).bfloat16(), state, torch.tensor([0]))
     assert out.dtype == torch.bfloat16
 

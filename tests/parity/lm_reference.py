@@ -1,7 +1,7 @@
 """The reference LM with random weights, what it and ours do in a session, and how to compare."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,13 +136,29 @@ def tapped(lm: LMModel | MoshiLm) -> Iterator[list[Tensor]]:
     def take(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         logits.append(output.detach()[:, 0].clone())
 
-    heads = (lm.text_linear, *lm.linears)
-    handles = [head.register_forward_hook(take) for head in heads]
-    try:
+    heads = (lm.text_linear,) if isinstance(lm, MoshiLm) else (lm.text_linear, *lm.linears)
+    with ExitStack() as taps:
+        for head in heads:
+            taps.callback(head.register_forward_hook(take).remove)
+        if isinstance(lm, MoshiLm):  # whose heads may be a part of a kernel
+            taps.enter_context(_tapped_codebooks(lm, logits))
         yield logits
+
+
+@contextmanager
+def _tapped_codebooks(lm: MoshiLm, logits: list[Tensor]) -> Iterator[None]:
+    untapped = lm.codebook_logits
+
+    def tapped(*args: Any) -> Tensor:
+        found = untapped(*args)
+        logits.append(found.clone())
+        return found
+
+    lm.codebook_logits = tapped  # type: ignore[method-assign]
+    try:
+        yield
     finally:
-        for handle in handles:
-            handle.remove()
+        del lm.codebook_logits
 
 
 def trace_reference(lm: LMModel, user_tokens: Tensor) -> Trace:

@@ -13,7 +13,9 @@ from kaiwa_server.audio import FRAME_SAMPLES
 from kaiwa_server.models.checkpoint import Checkpoint, load_lm
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.lm_config import LmConfig
+from kaiwa_server.models.packing import pack_for_cpu
 from kaiwa_server.models.weights import fingerprint, load
+from models.needs import needs_kernels
 from moshi.models import LMModel, loaders
 from parity.lm_reference import (
     LOGITS_TOLERANCE,
@@ -61,9 +63,12 @@ def older(reference: LMModel, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def lm(newer: Path) -> MoshiLm:
-    return load_small(newer)
+@pytest.fixture(scope="module", params=["torch", pytest.param("kernels", marks=needs_kernels)])
+def lm(request: pytest.FixtureRequest, newer: Path) -> MoshiLm:
+    lm = load_small(newer)
+    if request.param == "kernels":
+        pack_for_cpu(lm, "fp32")
+    return lm
 
 
 def load_small(path: Path) -> MoshiLm:
@@ -116,9 +121,9 @@ def test_sessions_that_join_and_leave_a_batch_equal_the_reference_alone(
     expect_parity(found, sum(session.steps for session in sessions))
 
 
-def test_older_and_newer_names_are_the_same_weights(newer: Path, older: Path, lm: MoshiLm) -> None:
-    loaded = load_small(older).state_dict()
-    assert all(torch.equal(weight, loaded[name]) for name, weight in lm.state_dict().items())
+def test_older_and_newer_names_are_the_same_weights(newer: Path, older: Path) -> None:
+    loaded, expected = load_small(older).state_dict(), load_small(newer).state_dict()
+    assert all(torch.equal(weight, loaded[name]) for name, weight in expected.items())
     assert fingerprint(older) == fingerprint(newer)
 
 

@@ -14,6 +14,7 @@ import torch
 from kaiwa_server.audio import FRAME_SAMPLES
 from kaiwa_server.models.mimi import Mimi
 from kaiwa_server.models.mimi_config import MimiConfig
+from kaiwa_server.models.packing import pack_for_cpu
 from kaiwa_server.models.weights import load
 from moshi.models import loaders
 from parity.mimi_reference import (
@@ -91,7 +92,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def mimi(checkpoint: Path) -> Mimi:
-    return load(lambda: Mimi(MimiConfig()), checkpoint, device="cpu", dtype=torch.float32)
+    """As it is served on a CPU; the embedded one below is left to torch."""
+    mimi = load(lambda: Mimi(MimiConfig()), checkpoint, device="cpu", dtype=torch.float32)
+    pack_for_cpu(mimi, "fp32")
+    return mimi
 
 
 @pytest.fixture(scope="module")

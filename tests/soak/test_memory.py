@@ -16,6 +16,7 @@ from kaiwa_server.audio import FRAME_SAMPLES, CodeFrame, PcmFrame
 from kaiwa_server.codec.steppers import DecodeStepper, EncodeStepper
 from kaiwa_server.lm.settings import LmSettings
 from kaiwa_server.lm.stepper import LmStepper
+from models.served import as_served
 from models.tiny_lm import tiny_lm
 from tiny_mimi import noise, tiny_mimi
 from torch import Tensor
@@ -49,17 +50,17 @@ class Held:
 
 
 def language_model() -> tuple[Any, Any, Any]:
-    return LmStepper(tiny_lm(), SLOTS), LmSettings(seed=1), CodeFrame(0, (1, 2, 3))
+    return LmStepper(as_served(tiny_lm()), SLOTS), LmSettings(seed=1), CodeFrame(0, (1, 2, 3))
 
 
 def encoder() -> tuple[Any, Any, Any]:
     sound = noise(1, seed=1)[0, 0].numpy()
     assert sound.shape == (FRAME_SAMPLES,)
-    return EncodeStepper(tiny_mimi(), SLOTS), None, PcmFrame(0, sound)
+    return EncodeStepper(as_served(tiny_mimi()), SLOTS), None, PcmFrame(0, sound)
 
 
 def decoder() -> tuple[Any, Any, Any]:
-    return DecodeStepper(tiny_mimi(), SLOTS), None, CodeFrame(0, (1, 2, 3, 4))
+    return DecodeStepper(as_served(tiny_mimi()), SLOTS), None, CodeFrame(0, (1, 2, 3, 4))
 
 
 @pytest.mark.parametrize("make", [language_model, encoder, decoder], ids=lambda make: make.__name__)

@@ -96,8 +96,8 @@ def load(config: CodecServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     device = choose_device(config.device)
     mimi = load_mimi(checkpoint, device)
-    if config.precision == "bf16" and device.type == "cpu":
-        pack_for_cpu(mimi)
+    if device.type == "cpu":
+        pack_for_cpu(mimi, config.precision)
     capacity = None if config.slots else measure(mimi, config, device)
     slots = capacity.slots if capacity else config.slots
     encoder, decoder = EncodeStepper(mimi, slots), DecodeStepper(mimi, slots)

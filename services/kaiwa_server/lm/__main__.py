@@ -92,8 +92,8 @@ def load(config: LmServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     lm = load_lm(checkpoint, device, dtype)
-    if config.precision == "bf16" and device.type == "cpu":
-        pack_for_cpu(lm)
+    if device.type == "cpu":
+        pack_for_cpu(lm, config.precision)
     capacity = None if config.slots else measure(lm, config, device)
     stepper = LmStepper(lm, capacity.slots if capacity else config.slots)
     for slot in range(stepper.slots):

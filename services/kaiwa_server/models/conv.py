@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from kaiwa_server.models.packing import PackedProduct
+from kaiwa_server.models.packing import Layout
 
 
 class ConvTail:
@@ -113,7 +113,7 @@ class CausalConv1d(nn.Module):
         self.replicates = padding == "replicate"
         inner = WindowConv1d(in_channels, out_channels, kernel, stride, bias=bias)
         self.conv = nn.ModuleDict({"conv": inner})  # checkpoints say conv.conv
-        self._packed: PackedProduct | None = None
+        self._packed: nn.Module | None = None
 
     @property
     def _inner(self) -> WindowConv1d:
@@ -127,21 +127,35 @@ class CausalConv1d(nn.Module):
         """What this convolution remembers for `slots` new sessions."""
         return ConvTail(slots, self._inner.in_channels, self._tail_length, self._inner.weight)
 
-    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, T, C] of the slots `rows` [B] -> [B, T / stride, C']; T is a multiple of stride."""
+    def forward(
+        self,
+        x: Tensor,
+        state: ConvState,
+        rows: Tensor,
+        plus: Tensor | None = None,
+        *,
+        elu: bool = False,
+    ) -> Tensor:
+        """x [B, T, C] of the slots `rows` [B] -> [B, T / stride, C']; T is a multiple of stride.
+
+        `plus`, of the result's shape, is added to it, and then it goes through ELU if asked for.
+        """
         assert x.shape[1] % self.stride == 0
         if self._tail_length:
             x = self._after_tail(x, state[self], rows)
         windows = self._windows(x)
         if self._packed is not None:
-            out: Tensor = self._packed(windows)
-            return out
+            packed: Tensor = self._packed(windows, plus, elu=elu)
+            return packed
         # Without the copy, a product of rows that overlap becomes many small ones.
-        return F.linear(windows.contiguous(), self._inner.matrix(), self._inner.bias)
+        out = F.linear(windows.contiguous(), self._inner.matrix(), self._inner.bias)
+        if plus is not None:
+            out = plus + out
+        return F.elu(out) if elu else out
 
-    def pack(self) -> None:
+    def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
-        self._packed = PackedProduct(self._inner.matrix(), self._inner.bias)
+        self._packed = layout(self._inner.matrix(), self._inner.bias)
         self._inner.weight.data = self._inner.weight.data.new_empty(0)
 
     def _after_tail(self, x: Tensor, memory: ConvTail, rows: Tensor) -> Tensor:
@@ -186,7 +200,7 @@ class CausalConvTranspose1d(nn.Module):
             in_channels, out_channels, 2 * stride, stride, groups=groups, bias=bias
         )
         self.convtr = nn.ModuleDict({"convtr": inner})  # checkpoints say convtr.convtr
-        self._packed: PackedProduct | None = None
+        self._packed: nn.Module | None = None
 
     @property
     def _inner(self) -> WindowConvTranspose1d:
@@ -200,10 +214,12 @@ class CausalConvTranspose1d(nn.Module):
         """x [B, T, C] of the slots `rows` [B] -> [B, T * stride, C']."""
         memory, bias = state[self], self._inner.bias
         own, next_ones = self._spread(x).chunk(2, dim=2)  # [B, T, stride, C'] each
-        carried = torch.cat((memory.tail[rows, None], next_ones[:, :-1]), dim=1)
+        sums = torch.empty_like(own, memory_format=torch.contiguous_format)
+        torch.add(own[:, 0], memory.tail[rows], out=sums[:, 0])
+        torch.add(own[:, 1:], next_ones[:, :-1], out=sums[:, 1:])
         memory.tail[rows] = next_ones[:, -1]
-        out = (own + carried).flatten(1, 2)
-        return out if bias is None else out + bias
+        out = sums.flatten(1, 2)
+        return out if bias is None or self._packed is not None else out + bias
 
     def _spread(self, x: Tensor) -> Tensor:
         """What each input adds to its own time's outputs and the next: [B, T, 2 stride, C']."""
@@ -216,8 +232,15 @@ class CausalConvTranspose1d(nn.Module):
             spread = F.linear(x, self._inner.matrix())
         return spread.view(*spread.shape[:2], 2 * self.stride, -1)
 
-    def pack(self) -> None:
+    def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
         if not self.channelwise:
-            self._packed = PackedProduct(self._inner.matrix(), None)
+            # The bias comes with what an input adds to its own time.
+            bias = self._inner.bias
+            own = (
+                None
+                if bias is None
+                else F.pad(bias.repeat(self.stride), (0, self.stride * len(bias)))
+            )
+            self._packed = layout(self._inner.matrix(), own)
             self._inner.weight.data = self._inner.weight.data.new_empty(0)

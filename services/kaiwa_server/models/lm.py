@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from kaiwa_server.models.delays import DelayLine
-from kaiwa_server.models.depformer import Depformer
+from kaiwa_server.models.depformer import Depformer, DepformerCache
+from kaiwa_server.models.kernel_layers import KernelCodebooks
 from kaiwa_server.models.lm_config import LmConfig
+from kaiwa_server.models.packing import Layout, pack_children
 from kaiwa_server.models.ring_cache import TransformerState
 from kaiwa_server.models.sampling import SamplingRows, sample
 from kaiwa_server.models.transformer import RmsNormF32, Transformer
@@ -76,6 +78,17 @@ class MoshiLm(nn.Module):
         self.linears = nn.ModuleList(
             nn.Linear(depformer_dim, config.codebook_size, bias=False) for _ in codebooks
         )
+        self._kernels: KernelCodebooks | None = None
+
+    def pack(self, layout: Layout) -> None:
+        """Goes over to packed products, and for the depformer to the kernels if it can."""
+        pack_children(self, layout)
+        embeddings = [self.depformer_text_emb, *self.depformer_emb]
+        layers = self.depformer.kernel_layers()
+        parts = zip(layers, self.depformer_in, embeddings, self.linears, strict=True)
+        self._kernels = KernelCodebooks.of(
+            [(stack, into, embedding.weight, head) for stack, into, embedding, head in parts]
+        )
 
     def new_state(self, slots: int) -> LmState:
         """The state of `slots` new sessions, where the weights are and in their precision."""
@@ -140,19 +153,24 @@ class MoshiLm(nn.Module):
     ) -> Tensor:
         """Draws the audio tokens [B, codebooks]; each knows the text and those before it."""
         cache = self.depformer.new_cache(hidden)
-        told = self.depformer_text_emb(text)
-        tokens: list[Tensor] = []
+        tokens = [text]
         for codebook in range(self.config.codebooks):
-            if codebook > 0:
-                told = self.depformer_emb[codebook - 1](tokens[-1])
-            x = self.depformer_in[codebook](hidden) + told[:, None]
-            logits = self.linears[codebook](self.depformer(x, codebook, cache))[:, 0]
-            tokens.append(
-                sample(
-                    logits,
-                    sampling.audio_temperature,
-                    sampling.audio_top_k,
-                    uniforms[:, codebook],
-                )
+            token = sample(
+                self.codebook_logits(codebook, hidden, tokens[-1], cache),
+                sampling.audio_temperature,
+                sampling.audio_top_k,
+                uniforms[:, codebook],
             )
-        return torch.stack(tokens, dim=1)
+            tokens.append(token)
+        return torch.stack(tokens[1:], dim=1)
+
+    def codebook_logits(
+        self, codebook: int, hidden: Tensor, token: Tensor, cache: DepformerCache
+    ) -> Tensor:
+        """What a codebook's token is drawn from, [B, codebook_size], after `token` [B]."""
+        if self._kernels is not None:
+            return self._kernels.logits(codebook, hidden, token, cache.rings)
+        embedding = self.depformer_emb[codebook - 1] if codebook else self.depformer_text_emb
+        x = self.depformer_in[codebook](hidden) + embedding(token)[:, None]
+        logits: Tensor = self.linears[codebook](self.depformer(x, codebook, cache))[:, 0]
+        return logits

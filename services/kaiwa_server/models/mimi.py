@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from kaiwa_server.models.conv import CausalConv1d, CausalConvTranspose1d, ConvState
 from kaiwa_server.models.mimi_config import MimiConfig
+from kaiwa_server.models.packing import Layout, pack
 from kaiwa_server.models.quantizer import SplitQuantizer
 from kaiwa_server.models.ring_cache import TransformerState
 from kaiwa_server.models.seanet import SeanetDecoder, SeanetEncoder
@@ -102,6 +103,14 @@ class Mimi(nn.Module):
         self.upsample = Upsample(channels, per_frame)
         self.decoder_transformer = FrameTransformer(config.transformer, per_frame)
         self.decoder = SeanetDecoder(config.seanet)
+
+    def pack(self, layout: Layout) -> None:
+        """Goes over to packed products; the quantizer stays in fp32."""
+        halves: list[nn.Module] = [self.encoder, self.encoder_transformer, self.downsample]
+        halves += [self.upsample, self.decoder_transformer, self.decoder]
+        for part in halves:
+            pack(part, layout)
+        self.quantizer.use_kernels(self.num_codebooks)
 
     def new_encoder_state(self, slots: int) -> MimiState:
         """What encoding remembers for `slots` new sessions."""

@@ -1,68 +1,55 @@
-"""Products in bf16 on a CPU's matrix units, their weights laid out for them once.
+"""Weights laid out once for a CPU's products, while a model is loaded.
 
-All else stays in fp32: norms, softmax, keys and values, codebooks, the sums between layers.
+From then on the model is one to serve: its weights as they were are gone.
 """
 
-from typing import Protocol, cast, runtime_checkable
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
 from kaiwa_server.errors import NotSupported
+from kaiwa_server.kernels.library import available
+from kaiwa_server.models.products import KernelProduct, Precision
 
-TYPICAL_ROWS = 16
-"""For how many rows the weights are laid out; other numbers take them too, a little slower."""
-
-
-class PackedProduct(nn.Module):
-    """x @ weight.T + bias, of a weight [N, K] that only oneDNN can read from here on."""
-
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        super().__init__()
-        self._bias = None if bias is None else bias.bfloat16()
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(
-            weight.bfloat16().contiguous(), TYPICAL_ROWS
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x [..., K] of any strides -> [..., N], both fp32."""
-        out = torch.ops.mkldnn._linear_pointwise(
-            x.to(torch.bfloat16, memory_format=torch.contiguous_format),
-            self._weight,
-            self._bias,
-            "none",
-            [],
-            "",
-        )
-        return cast(Tensor, out).float()
+Layout = Callable[[Tensor, Tensor | None], nn.Module]
+"""Makes a product of a weight [N, K] and a bias [N]."""
 
 
 @runtime_checkable
 class Packable(Protocol):
-    """A module with a product of its own."""
+    """A module with products of its own, or with a faster way through packed ones."""
 
-    def pack(self) -> None:
-        """Goes over to a packed product, and lets go of its weights as they were."""
+    def pack(self, layout: Layout) -> None:
+        """Goes over to packed products, and lets go of its weights as they were."""
 
 
-def pack(module: nn.Module) -> None:
-    """Packs every product within that is worth it."""
+def pack(module: nn.Module, layout: Layout) -> None:
+    """Packs every product of the module."""
+    if isinstance(module, Packable):
+        module.pack(layout)
+    else:
+        pack_children(module, layout)
+
+
+def pack_children(module: nn.Module, layout: Layout) -> None:
+    """Packs every product within the module, but for what only it knows of itself."""
     for name, child in module.named_children():
         if isinstance(child, nn.Linear):
-            setattr(module, name, PackedProduct(child.weight, child.bias))
-        elif isinstance(child, Packable):
-            child.pack()
+            setattr(module, name, layout(child.weight, child.bias))
         else:
-            pack(child)
+            pack(child, layout)
 
 
-def pack_for_cpu(module: nn.Module) -> None:
-    """Packs what a processor multiplies that has instructions for bf16.
+def pack_for_cpu(module: nn.Module, precision: Precision) -> None:
+    """Packs the products of a model in fp32, where the kernels were built.
 
     Raises:
-        NotSupported: it has none: it would be slower than with fp32.
+        NotSupported: they were not, and the precision needs them.
     """
-    if not torch.cpu._is_avx512_bf16_supported():
-        text = "this processor has no bf16 (avx512_bf16 in /proc/cpuinfo): give --precision fp32"
-        raise NotSupported(text)
-    pack(module)
+    if available():
+        pack(module, partial(KernelProduct, precision=precision))
+    elif precision != "fp32":
+        text = f"{precision} needs Kaiwa's kernels, which were not built: install a C++ compiler"
+        raise NotSupported(f"{text} (g++) and Kaiwa again, or give --precision fp32")

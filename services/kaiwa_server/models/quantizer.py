@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kaiwa_server.models.products import KernelProduct
+
 LEAST_USAGE = 1e-5
 
 
@@ -36,6 +38,7 @@ class Codebook(nn.Module):
         self.register_buffer("embedding_sum", torch.zeros(bins, dimension))
         self.register_buffer("entries", torch.zeros(bins, dimension), persistent=False)
         self.register_buffer("half_norms", torch.zeros(bins), persistent=False)
+        self._scores: nn.Module | None = None
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -46,11 +49,39 @@ class Codebook(nn.Module):
     def nearest(self, x: Tensor) -> Tensor:
         """The tokens [B, T] of the entries nearest to x [B, T, D]."""
         # |x - e|^2 = |x|^2 - 2 (x . e - |e|^2 / 2), and |x|^2 is the same for every entry.
-        return (x @ self.entries.T - self.half_norms).argmax(dim=-1)
+        if self._scores is None:
+            scores = x @ self.entries.T - self.half_norms
+        else:
+            scores = self._scores(x)
+        tokens: Tensor = scores.argmax(dim=-1)
+        return tokens
+
+    def use_kernels(self) -> None:
+        """Searches with the kernels from here on, in fp32."""
+        self._scores = KernelProduct(self.entries, -self.half_norms)
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """The entries [B, T, D] of tokens [B, T]."""
         return F.embedding(tokens, self.entries)
+
+
+class Projection(nn.Conv1d):
+    """A product for each position; checkpoints store it as a convolution."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1, bias=False)
+        self._product: nn.Module | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, T] -> [B, C', T]."""
+        if self._product is None:
+            return super().forward(x)
+        product: Tensor = self._product(x.transpose(1, 2))
+        return product.transpose(1, 2)
+
+    def use_kernels(self) -> None:
+        """Goes over to the kernels, in fp32."""
+        self._product = KernelProduct(self.weight[:, :, 0], None)
 
 
 class ResidualQuantizer(nn.Module):
@@ -58,12 +89,19 @@ class ResidualQuantizer(nn.Module):
 
     def __init__(self, config: QuantizerConfig, codebooks: int) -> None:
         super().__init__()
-        self.input_proj = nn.Conv1d(config.latent_dimension, config.dimension, 1, bias=False)
-        self.output_proj = nn.Conv1d(config.dimension, config.latent_dimension, 1, bias=False)
+        self.input_proj = Projection(config.latent_dimension, config.dimension)
+        self.output_proj = Projection(config.dimension, config.latent_dimension)
         self.codebooks = [Codebook(config.bins, config.dimension) for _ in range(codebooks)]
         # A list is no module: these names, the checkpoints', are the ones that count.
         layers = [nn.ModuleDict({"_codebook": codebook}) for codebook in self.codebooks]
         self.vq = nn.ModuleDict({"layers": nn.ModuleList(layers)})
+
+    def use_kernels(self, codebooks: int) -> None:
+        """Goes over to the kernels for the first K = `codebooks`."""
+        self.input_proj.use_kernels()
+        self.output_proj.use_kernels()
+        for codebook in self.codebooks[:codebooks]:
+            codebook.use_kernels()
 
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
         """latent [B, C, T] -> codes [B, K, T] of the first K = `codebooks`."""
@@ -90,6 +128,11 @@ class SplitQuantizer(nn.Module):
         super().__init__()
         self.rvq_first = ResidualQuantizer(config, 1)
         self.rvq_rest = ResidualQuantizer(config, config.n_q - 1)
+
+    def use_kernels(self, codebooks: int) -> None:
+        """Goes over to the kernels for the first K = `codebooks`, in fp32."""
+        self.rvq_first.use_kernels(1)
+        self.rvq_rest.use_kernels(codebooks - 1)
 
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
         """latent [B, C, T] -> codes [B, K, T] of the first K = `codebooks`, semantic first."""

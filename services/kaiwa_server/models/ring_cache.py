@@ -41,23 +41,21 @@ class TransformerState:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        shape = (slots, heads, context, head_dim)
+        shape = (layers, 2, slots, heads, context, head_dim)
         self.context = context
         self.position = torch.zeros(slots, dtype=torch.int64, device=device)  # [S]
-        self.keys = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(layers)]
-        self.values = [torch.zeros(shape, device=device, dtype=dtype) for _ in range(layers)]
+        self.rings = torch.zeros(shape, device=device, dtype=dtype)
+        self._by_layer = [ring.unbind() for ring in self.rings]  # keys and values of each
 
     def reset(self, slot: int) -> None:
         """Makes the slot's state that of a new session."""
         self.position[slot] = 0
-        for ring in (*self.keys, *self.values):
-            ring[slot] = 0.0  # a NaN that a broken session left would pass any mask
+        self.rings[:, :, slot] = 0.0  # a NaN that a broken session left would pass any mask
 
     @property
     def memory_bytes(self) -> int:
         """What all slots take of memory."""
-        rings = sum(ring.nbytes for ring in (*self.keys, *self.values))
-        return self.position.nbytes + rings
+        return self.position.nbytes + self.rings.nbytes
 
     def fill(self) -> None:
         """Makes every slot's state that of a session as long as the context.
@@ -65,8 +63,7 @@ class TransformerState:
         From there on a step sees all that it can ever see, and takes as long as it can ever take.
         """
         self.position[:] = self.context
-        for ring in (*self.keys, *self.values):
-            ring[:] = 0.0  # a CPU reads memory that nobody has written to sooner
+        self.rings[:] = 0.0  # a CPU reads memory that nobody has written to sooner
 
     def window(self, rows: Tensor, count: int) -> Window:
         """Plans a call that adds `count` positions, at most `context`, to each of the rows [B]."""
@@ -106,14 +103,15 @@ class TransformerState:
     def write(self, layer: int, window: Window, keys: Tensor, values: Tensor) -> None:
         """Puts the new keys and values [B, T, H, Dh] in their places."""
         rows = window.rows[:, None]
-        self.keys[layer][rows, :, window.places] = keys
-        self.values[layer][rows, :, window.places] = values
+        all_keys, all_values = self._by_layer[layer]
+        all_keys[rows, :, window.places] = keys
+        all_values[rows, :, window.places] = values
 
     def read(self, layer: int, window: Window) -> tuple[Tensor, Tensor]:
         """The keys and values [B, H, filled, Dh] of the window's rows."""
-        keys = self.keys[layer][:, :, : window.filled]
-        values = self.values[layer][:, :, : window.filled]
-        return keys[window.readable], values[window.readable]
+        keys, values = self._by_layer[layer]
+        filled = window.filled
+        return keys[:, :, :filled][window.readable], values[:, :, :filled][window.readable]
 
     def advance(self, window: Window) -> None:
         """Moves the clock of the window's rows past what the call has written."""

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+PARTED = 4
+"""Where less than one in so many tokens is drawn from, the others are set aside unsorted."""
+
 
 @dataclass(frozen=True)
 class SamplingRows:
@@ -51,9 +54,10 @@ def sample(logits: Tensor, temperature: Tensor, top_k: Tensor, uniform: Tensor) 
     """
     _, size = logits.shape
     logits = logits.float()
-    ordered = _descending(logits)  # [B, V]
     greedy = temperature == 0
-    last = torch.where(greedy, 1, top_k.clamp(max=size))[:, None] - 1  # [B, 1]
+    count = torch.where(greedy, 1, top_k.clamp(max=size))
+    last = count[:, None] - 1  # [B, 1]
+    ordered = _descending(logits, count)  # [B, n]
     divisor = torch.where(greedy, 1.0, temperature)[:, None]
     weights = ((ordered - ordered[:, :1]) / divisor).exp()  # the likeliest token's is 1
     cumulative = weights.cumsum(dim=-1)
@@ -64,15 +68,20 @@ def sample(logits: Tensor, temperature: Tensor, top_k: Tensor, uniform: Tensor) 
     return _numbered(logits, drawn, rank.minimum(last) - (ordered > drawn).sum(-1, keepdim=True))
 
 
-def _descending(logits: Tensor) -> Tensor:
-    """Each row [B, V] from the largest down, without the numbers of the tokens.
+def _descending(logits: Tensor, count: Tensor) -> Tensor:
+    """Each row [B, V] from the largest down, `count` [B] or more of it, without their numbers.
 
     On a CPU, numpy sorts floats with vector instructions: 8 rows of 512 took it an eighteenth of
-    the time that torch takes for values with their places.
+    the time that torch takes for values with their places. A GPU is not asked how many it takes,
+    since the host would wait for the answer.
     """
-    if logits.device.type == "cpu":
-        return torch.from_numpy(-np.sort(-logits.numpy(), axis=-1))
-    return logits.sort(dim=-1, descending=True).values
+    if logits.device.type != "cpu":
+        return logits.sort(dim=-1, descending=True).values
+    negated, most = -logits.numpy(), int(count.max())
+    if most < logits.shape[1] // PARTED:
+        negated = np.partition(negated, most - 1, axis=-1)[:, :most]
+    negated.sort(axis=-1)
+    return torch.from_numpy(-negated)
 
 
 def _numbered(logits: Tensor, value: Tensor, before: Tensor) -> Tensor:

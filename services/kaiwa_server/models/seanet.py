@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from kaiwa_server.models.conv import CausalConv1d, CausalConvTranspose1d, ConvState
+from kaiwa_server.models.packing import Layout
+from kaiwa_server.models.products import exponential_linear
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,33 @@ class SeanetConfig:
     ratios: tuple[int, ...] = (8, 6, 5, 4)
 
 
+class Elu(nn.ELU):
+    """The activation; on a CPU it may be a kernel's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._packed = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of any shape."""
+        return exponential_linear(x) if self._packed else super().forward(x)
+
+    def pack(self, layout: Layout) -> None:
+        """Goes over to the kernel."""
+        self._packed = True
+
+
 class StreamingStack(nn.ModuleList):
-    """Modules one after the other; all but the activations stream."""
+    """Modules that stream one after the other; an activation is done by the one before it."""
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
         """x [B, T, C] of the slots `rows` [B] through all of them."""
-        for module in self:
-            x = module(x) if isinstance(module, nn.ELU) else module(x, state, rows)
+        modules = list(self)
+        for module, after in zip(modules, [*modules[1:], None], strict=True):
+            if isinstance(after, Elu):
+                x = module(x, state, rows, elu=True)
+            elif not isinstance(module, Elu):
+                x = module(x, state, rows)
         return x
 
 
@@ -40,18 +62,20 @@ class ResidualBlock(nn.Module):
     def __init__(self, config: SeanetConfig, channels: int) -> None:
         super().__init__()
         narrow = channels // config.compress
-        self.block = StreamingStack(
+        self.block = nn.ModuleList(
             [
-                nn.ELU(),
+                Elu(),
                 CausalConv1d(channels, narrow, config.residual_kernel_size),
-                nn.ELU(),
+                Elu(),
                 CausalConv1d(narrow, channels, 1),
             ]
         )
 
-    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
-        """x [B, T, C] -> [B, T, C]."""
-        out: Tensor = x + self.block(x, state, rows)
+    def forward(self, x: Tensor, state: ConvState, rows: Tensor, *, elu: bool = False) -> Tensor:
+        """x [B, T, C] -> [B, T, C], through ELU in the end if asked for."""
+        before, narrowing, _, widening = self.block
+        narrow = narrowing(before(x), state, rows, elu=True)
+        out: Tensor = widening(narrow, state, rows, plus=x, elu=elu)
         return out
 
 
@@ -65,11 +89,11 @@ class SeanetEncoder(nn.Module):
         for ratio in reversed(config.ratios):
             stack += [
                 ResidualBlock(config, channels),
-                nn.ELU(),
+                Elu(),
                 CausalConv1d(channels, 2 * channels, 2 * ratio, stride=ratio),
             ]
             channels *= 2
-        stack += [nn.ELU(), CausalConv1d(channels, config.dimension, config.last_kernel_size)]
+        stack += [Elu(), CausalConv1d(channels, config.dimension, config.last_kernel_size)]
         self.model = StreamingStack(stack)
 
     def forward(self, pcm: Tensor, state: ConvState, rows: Tensor) -> Tensor:
@@ -87,12 +111,12 @@ class SeanetDecoder(nn.Module):
         stack: list[nn.Module] = [CausalConv1d(config.dimension, channels, config.kernel_size)]
         for ratio in config.ratios:
             stack += [
-                nn.ELU(),
+                Elu(),
                 CausalConvTranspose1d(channels, channels // 2, stride=ratio),
                 ResidualBlock(config, channels // 2),
             ]
             channels //= 2
-        stack += [nn.ELU(), CausalConv1d(channels, 1, config.last_kernel_size)]
+        stack += [Elu(), CausalConv1d(channels, 1, config.last_kernel_size)]
         self.model = StreamingStack(stack)
 
     def forward(self, latent: Tensor, state: ConvState, rows: Tensor) -> Tensor:

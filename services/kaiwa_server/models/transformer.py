@@ -4,12 +4,14 @@ Parameter names are those of Kyutai's newer checkpoints.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kaiwa_server.models.kernel_layers import KernelLayers, LayerParts, NormParts
+from kaiwa_server.models.packing import Layout, pack_children
 from kaiwa_server.models.ring_cache import TransformerState, Window
 from kaiwa_server.models.rope import rope_turns, rotate
 
@@ -127,6 +129,19 @@ class TransformerLayer(nn.Module):
         out: Tensor = x + self.layer_scale_2(self._feed_forward(self.norm2(x)))
         return out
 
+    def parts(self) -> LayerParts:
+        """What the kernels need of it."""
+        attention = self.self_attn.in_projs[0], self.self_attn.out_projs[0]
+        if self.gated:
+            feed_forward = self.gating.linear_in, self.gating.linear_out
+        else:
+            feed_forward = self.linear1, self.linear2
+        return LayerParts(
+            norms=(norm_parts(self.norm1), norm_parts(self.norm2)),
+            products=(*attention, *feed_forward),
+            scales=(_scale_of(self.layer_scale_1), _scale_of(self.layer_scale_2)),
+        )
+
     def _feed_forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.gating(x) if self.gated else self.linear2(F.gelu(self.linear1(x)))
         return out
@@ -139,6 +154,17 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
+        self._kernels: KernelLayers | None = None
+
+    def pack(self, layout: Layout) -> None:
+        """Goes over to packed products, and to the kernels if it can."""
+        pack_children(self, layout)
+        self._kernels = KernelLayers.of(
+            [cast(TransformerLayer, layer).parts() for layer in self.layers],
+            heads=self.config.heads,
+            context=self.config.context,
+            gated=self.config.gating == "silu",
+        )
 
     def new_state(self, slots: int) -> TransformerState:
         """The state of `slots` new sessions, where the weights are and in their precision."""
@@ -150,7 +176,7 @@ class Transformer(nn.Module):
             context=self.config.context,
             head_dim=self.config.head_dim,
             device=weight.device,
-            dtype=weight.dtype,
+            dtype=self._kernels.ring_dtype if self._kernels else weight.dtype,
         )
 
     def forward(self, x: Tensor, state: TransformerState, rows: Tensor) -> Tensor:
@@ -162,16 +188,31 @@ class Transformer(nn.Module):
         _, count, _ = x.shape
         window = state.window(rows, count)
         turns = rope_turns(window.positions, self.config.head_dim, self.config.max_period)
-        for index, layer in enumerate(self.layers):
-            x = layer(x, state, index, window, turns)
+        if self._kernels is not None:
+            x = self._kernels(x, state.rings, rows, window.positions, turns)
+        else:
+            for index, layer in enumerate(self.layers):
+                x = layer(x, state, index, window, turns)
         state.advance(window)
         return x
+
+
+def norm_parts(norm: nn.Module) -> NormParts:
+    """What the kernels need of a norm."""
+    if isinstance(norm, nn.LayerNorm):
+        return NormParts(norm.weight, norm.bias, norm.eps)
+    rms = cast(RmsNormF32, norm)
+    return NormParts(rms.alpha, None, rms.eps)
 
 
 def _norm(config: TransformerConfig) -> nn.Module:
     if config.norm == "layer_norm":
         return nn.LayerNorm(config.dim, eps=1e-5)
     return RmsNormF32(config.dim)
+
+
+def _scale_of(module: nn.Module) -> Tensor | None:
+    return module.scale if isinstance(module, LayerScale) else None
 
 
 def _scale(config: TransformerConfig) -> nn.Module:

@@ -26,10 +26,11 @@ class ModelServiceConfig(ServiceConfig):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="Where the model runs; auto takes the GPU if there is one."
     )
-    precision: Literal["fp32", "bf16"] = Field(
+    precision: Literal["fp32", "bf16", "int8"] = Field(
         "fp32",
-        description="What a CPU multiplies weights in. bf16 is up to three times as fast on "
-        "a processor that has it (avx512_bf16), and near fp32, not equal. A GPU's is its own.",
+        description="What a CPU keeps weights in. bf16 is the faster for a large Mimi on a "
+        "processor with matrix units (amx_bf16), int8 for a large LM; both are near fp32, not "
+        "equal. A GPU's is its own.",
     )
     threads: int = Field(
         0, description="CPU threads of one step; 0 leaves the choice to torch.", ge=0

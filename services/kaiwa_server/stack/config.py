@@ -64,10 +64,10 @@ class StackConfig(BaseSettings):
         None, description="Age of a recording, in days. Default: the gateway's.", gt=0
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
-    precision: Literal["fp32", "bf16"] = Field(
+    precision: Literal["fp32", "bf16", "int8"] = Field(
         "fp32",
-        description="What a CPU multiplies weights in: bf16 is two to three times as fast on a "
-        "processor that has it, and near fp32 but not equal to it.",
+        description="How a CPU keeps and multiplies weights; bf16 and int8 are faster for large "
+        "models, and near fp32 but not equal to it.",
     )
     threads: int = Field(
         max(1, (os.cpu_count() or 1) // 2),

@@ -1,0 +1,76 @@
+// What Python calls (library.py says the same in ctypes). Nothing here checks a shape.
+
+#include <numeric>
+
+#include "layers.h"
+
+using namespace kaiwa;
+
+extern "C" {
+
+// One codebook of the depformer: `in` and `embedding` into its layers, `head` out of them.
+struct Codebook {
+  Product in, head;
+  const float* embedding;  // [tokens, D]
+  Stack stack;
+};
+
+// Whether bf16 weights are laid out for tiles, and not in panels; the process may use them then.
+int kaiwa_tiles() {
+#ifdef __AMX_BF16__
+  return may_use_tiles();
+#else
+  return 0;
+#endif
+}
+
+void kaiwa_multiply(const Product* product, const Rows* in, float* y, const float* plus, Then then,
+                    int threads) {
+  if (in->batch_stride == in->count * in->stride) {
+    const Rows joined{in->x, 0, in->stride, 1, in->batches * in->count};
+    multiply(*product, joined, y, plus, then, threads);
+  } else if (in->batches > 1 && in->count < MOST_ROWS) {
+    // Few rows of many batches: side by side, so that the weights are read once for all.
+    const int64_t inputs = product->inputs;
+    std::vector<float> rows(in->batches * in->count * inputs);
+    float* next = rows.data();
+    for (int batch = 0; batch < in->batches; batch++)
+      for (int row = 0; row < in->count; row++, next += inputs)
+        std::memcpy(next, in->x + batch * in->batch_stride + row * in->stride,
+                    inputs * sizeof(float));
+    const Rows gathered{rows.data(), 0, inputs, 1, in->batches * in->count};
+    multiply(*product, gathered, y, plus, then, threads);
+  } else {
+    multiply(*product, *in, y, plus, then, threads);
+  }
+}
+
+void kaiwa_elu(const float* x, int64_t count, float* y, int threads) {
+  const int64_t whole = count / LANES * LANES;
+#pragma omp parallel for num_threads(threads) if (threads > 1 && count > SHARED_WORK)
+  for (int64_t i = 0; i < whole; i += LANES) store(y + i, elu(load(x + i)));
+  for (int64_t i = whole; i < count; i++) y[i] = x[i] > 0.0f ? x[i] : std::expm1(x[i]);
+}
+
+void kaiwa_layers(const Stack* stack, const Rings* rings, float* x, int batch, int each,
+                  const int64_t* slots, const int64_t* positions, const float* turns, int threads) {
+  go_through(*stack, *rings, x, Places{slots, positions, batch, each}, turns, threads);
+}
+
+// hidden [rows, D of the temporal transformer] and the tokens before [rows] -> logits.
+void kaiwa_codebook(const Codebook* codebook, const Rings* rings, const float* hidden, int rows,
+                    const int64_t* tokens, int64_t index, float* logits, int threads) {
+  const int64_t dim = codebook->stack.dim;
+  std::vector<float> x(rows * dim);
+  for (int row = 0; row < rows; row++)
+    std::memcpy(&x[row * dim], codebook->embedding + tokens[row] * dim, dim * sizeof(float));
+  const Rows given{hidden, 0, codebook->in.inputs, 1, rows};
+  multiply(codebook->in, given, x.data(), x.data(), NOTHING, threads);
+  std::vector<int64_t> slots(rows), positions(rows, index);
+  std::iota(slots.begin(), slots.end(), 0);
+  const Places places{slots.data(), positions.data(), rows, 1};
+  go_through(codebook->stack, *rings, x.data(), places, nullptr, threads);
+  multiply(codebook->head, Rows{x.data(), 0, dim, 1, rows}, logits, nullptr, NOTHING, threads);
+}
+
+}  // extern "C"

@@ -1,0 +1,237 @@
+// Layers of a transformer, for the new positions of each row.
+#pragma once
+
+#include <cmath>
+#include <vector>
+
+#include "multiply.h"
+
+namespace kaiwa {
+
+// How far ahead keys and values are fetched, in numbers.
+constexpr int ATTENTION_AHEAD = 2048;
+
+struct Norm {
+  const float* weight;  // [D]
+  const float* bias;    // [D], or null: a root-mean-square norm
+};
+
+// What a layer scales its branches with is in the scales of `out` and `down`.
+struct Layer {
+  Norm norm1, norm2;
+  Product in, out, up, down;
+};
+
+enum Activation : int32_t { SILU_GATE = 0, GELU = 1 };
+
+struct Stack {
+  const Layer* layers;
+  int32_t count, dim, heads, hidden, context;
+  Activation activation;
+  float eps;
+};
+
+// The keys and values of all layers: [layers, 2, slots, heads, context, D / heads].
+struct Rings {
+  void* memory;  // of Bf16 if `narrow`, else of float
+  int64_t slots;
+  int32_t narrow;
+};
+
+// Which slots take up positions, and which: `each` in a row.
+struct Places {
+  const int64_t* slots;      // [batch]
+  const int64_t* positions;  // [batch, each]
+  int32_t batch, each;
+};
+
+// Room for what a call needs on its way; it grows once and stays with its thread.
+class Scratch {
+ public:
+  explicit Scratch(size_t floats) {
+    if (memory().size() < floats) memory().resize(floats);
+    next_ = memory().data();
+  }
+  float* take(size_t floats) {
+    float* taken = next_;
+    next_ += floats;
+    return taken;
+  }
+
+ private:
+  static std::vector<float>& memory() {
+    thread_local std::vector<float> floats;
+    return floats;
+  }
+  float* next_;
+};
+
+static void normalise(const Norm& norm, const float* x, int rows, int dim, float eps, float* y) {
+  for (int row = 0; row < rows; row++, x += dim, y += dim) {
+    if (norm.bias) {
+      float mean = 0.0f;
+      for (int i = 0; i < dim; i++) mean += x[i];
+      mean /= dim;
+      for (int i = 0; i < dim; i++) y[i] = x[i] - mean;
+      const float scale = 1.0f / std::sqrt(dot(y, y, dim) / dim + eps);
+      for (int i = 0; i < dim; i++) y[i] = y[i] * scale * norm.weight[i] + norm.bias[i];
+    } else {
+      const float scale = 1.0f / std::sqrt(dot(x, x, dim) / dim + eps);
+      for (int i = 0; i < dim; i++) y[i] = x[i] * scale * norm.weight[i];
+    }
+  }
+}
+
+// Turns the pairs (0, 1), (2, 3), ... of each head by `turns`, [head_dim / 2] complex numbers.
+static void rotate(float* x, const float* turns, int heads, int head_dim) {
+  for (int head = 0; head < heads; head++, x += head_dim)
+    for (int i = 0; i < head_dim; i += 2) {
+      const float real = x[i] * turns[i] - x[i + 1] * turns[i + 1];
+      x[i + 1] = x[i] * turns[i + 1] + x[i + 1] * turns[i];
+      x[i] = real;
+    }
+}
+
+// The weighted sum of PARTS times 16 channels of the `filled` values.
+template <int PARTS, typename Number>
+static void add_up(const float* weights, const Number* values, int filled, int head_dim, float total,
+                   float* out) {
+  Floats seen[PARTS] = {};
+  for (int i = 0; i < filled; i++)
+    for (int part = 0; part < PARTS; part++) {
+      const Number* value = values + (int64_t)i * head_dim + part * LANES;
+      __builtin_prefetch(value + ATTENTION_AHEAD);
+      seen[part] += weights[i] * load(value);
+    }
+  for (int part = 0; part < PARTS; part++) store(out + part * LANES, seen[part] / total);
+}
+
+// One head's query at `position` against a ring [context, head_dim] that holds those up to `newest`.
+template <typename Number>
+static void attend(const float* query, const Number* keys, const Number* values, int64_t position,
+                   int64_t newest, int context, int head_dim, float* weights, float* out) {
+  const int filled = std::min<int64_t>(newest + 1, context);
+  const float scale = 1.0f / std::sqrt((float)head_dim);
+  float largest = -INFINITY;
+  for (int i = 0; i < filled; i++) {
+    const Number* key = keys + (int64_t)i * head_dim;
+    for (int at = 0; at < head_dim; at += 64 / (int)sizeof(Number))
+      __builtin_prefetch(key + ATTENTION_AHEAD + at);
+    weights[i] = dot(query, key, head_dim) * scale;
+  }
+  for (int64_t later = position + 1; later <= newest; later++) weights[later % context] = -INFINITY;
+  for (int i = 0; i < filled; i++) largest = std::max(largest, weights[i]);
+  const int padded = (filled + LANES - 1) / LANES * LANES;
+  std::fill(weights + filled, weights + padded, -INFINITY);
+  Floats sums{};
+  for (int i = 0; i < padded; i += LANES) {
+    const Floats weight = exp(load(weights + i) - largest);
+    store(weights + i, weight);
+    sums += i + LANES <= filled ? weight : Floats{};
+  }
+  float total = sum(sums);
+  for (int i = filled / LANES * LANES; i < filled; i++) total += weights[i];
+  int d = 0;
+  for (; d + 4 * LANES <= head_dim; d += 4 * LANES)
+    add_up<4>(weights, values + d, filled, head_dim, total, out + d);
+  for (; d + LANES <= head_dim; d += LANES)
+    add_up<1>(weights, values + d, filled, head_dim, total, out + d);
+  for (; d < head_dim; d++) {
+    float seen = 0.0f;
+    for (int i = 0; i < filled; i++) seen += weights[i] * wide(values[(int64_t)i * head_dim + d]);
+    out[d] = seen / total;
+  }
+}
+
+// joined [batch, each, 3, heads, head_dim] -> seen [batch, each, heads, head_dim]; the rings take
+// up all of the new keys and values first.
+template <typename Number>
+static void attention(const Stack& stack, float* joined, const Places& places, const float* turns,
+                      Number* keys, Number* values, float* weights, float* seen, int threads) {
+  const int dim = stack.dim, heads = stack.heads, head_dim = dim / heads, context = stack.context;
+  const int each = places.each, padded = (context + LANES - 1) / LANES * LANES;
+  const bool shared = threads > 1 && (int64_t)places.batch * each * context * dim > SHARED_WORK;
+#pragma omp parallel for num_threads(threads) if (shared) collapse(2)
+  for (int slot = 0; slot < places.batch; slot++)
+    for (int head = 0; head < heads; head++) {
+      const int64_t ring = (places.slots[slot] * heads + head) * context * head_dim;
+      const int64_t newest = places.positions[(slot + 1) * each - 1];
+      for (int row = slot * each; row < (slot + 1) * each; row++) {
+        float* query = joined + (int64_t)row * 3 * dim + head * head_dim;
+        float *key = query + dim, *value = key + dim;
+        if (turns) {
+          rotate(query, turns + (int64_t)row * head_dim, 1, head_dim);
+          rotate(key, turns + (int64_t)row * head_dim, 1, head_dim);
+        }
+        const int64_t place = ring + places.positions[row] % context * head_dim;
+        for (int i = 0; i < head_dim; i++) narrow(key[i], keys + place + i);
+        for (int i = 0; i < head_dim; i++) narrow(value[i], values + place + i);
+      }
+      for (int row = slot * each; row < (slot + 1) * each; row++)
+        attend(joined + (int64_t)row * 3 * dim + head * head_dim, keys + ring, values + ring,
+               places.positions[row], newest, context, head_dim,
+               weights + ((int64_t)slot * heads + head) * padded,
+               seen + (int64_t)row * dim + head * head_dim);
+    }
+}
+
+// gated [rows, 2, hidden] -> y [rows, hidden]: the first half's SiLU times the second.
+static void gate(const float* gated, int rows, int hidden, float* y) {
+  for (int row = 0; row < rows; row++, gated += 2 * hidden, y += hidden) {
+    int i = 0;
+    for (; i + LANES <= hidden; i += LANES) {
+      const Floats x = load(gated + i);
+      store(y + i, x / (1.0f + exp(-x)) * load(gated + hidden + i));
+    }
+    for (; i < hidden; i++) y[i] = gated[i] / (1.0f + std::exp(-gated[i])) * gated[hidden + i];
+  }
+}
+
+static void gelu(float* x, int64_t count) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(x + i, gelu(load(x + i)));
+  for (; i < count; i++) x[i] *= 0.5f * (1.0f + std::erf(x[i] * (float)M_SQRT1_2));
+}
+
+// x [rows, D] through all the layers, in place. `turns` [rows, head_dim / 2] complex, or null.
+static void go_through(const Stack& stack, const Rings& rings, float* x, const Places& places,
+                       const float* turns, int threads) {
+  const int rows = places.batch * places.each;
+  const int64_t dim = stack.dim, hidden = stack.hidden;
+  const int64_t padded = (stack.context + LANES - 1) / LANES * LANES;
+  const int64_t half = rings.slots * dim * stack.context;
+  Scratch scratch(rows * (5 * dim + 3 * hidden + stack.heads * padded));
+  float* normed = scratch.take(rows * dim);
+  float* joined = scratch.take(rows * 3 * dim);
+  float* seen = scratch.take(rows * dim);
+  float* gated = scratch.take(rows * 2 * hidden);
+  float* inner = scratch.take(rows * hidden);
+  float* weights = scratch.take(places.batch * stack.heads * padded);
+  const auto all_rows = [rows](const float* from, int64_t width) {
+    return Rows{from, 0, width, 1, rows};
+  };
+  for (int index = 0; index < stack.count; index++) {
+    const Layer& layer = stack.layers[index];
+    normalise(layer.norm1, x, rows, dim, stack.eps, normed);
+    multiply(layer.in, all_rows(normed, dim), joined, nullptr, NOTHING, threads);
+    if (rings.narrow) {
+      Bf16* keys = static_cast<Bf16*>(rings.memory) + 2 * index * half;
+      attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
+    } else {
+      float* keys = static_cast<float*>(rings.memory) + 2 * index * half;
+      attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
+    }
+    multiply(layer.out, all_rows(seen, dim), x, x, NOTHING, threads);
+    normalise(layer.norm2, x, rows, dim, stack.eps, normed);
+    if (stack.activation == SILU_GATE) {
+      multiply(layer.up, all_rows(normed, dim), gated, nullptr, NOTHING, threads);
+      gate(gated, rows, hidden, inner);
+    } else {
+      multiply(layer.up, all_rows(normed, dim), inner, nullptr, NOTHING, threads);
+      gelu(inner, rows * hidden);
+    }
+    multiply(layer.down, all_rows(inner, hidden), x, x, NOTHING, threads);
+  }
+}
+
+}  // namespace kaiwa

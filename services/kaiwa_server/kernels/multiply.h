@@ -1,0 +1,28 @@
+// A product in whatever its weights are kept in.
+#pragma once
+
+#include "product.h"
+#ifdef __AMX_BF16__
+#include "tiles.h"
+#endif
+
+namespace kaiwa {
+
+// y [batches, count, N] = then(x W^T + bias + plus); plus, of y's shape, may be null or y itself.
+static void multiply(const Product& product, const Rows& in, float* y, const float* plus, Then then,
+                     int threads) {
+  switch (product.precision) {
+    case FP32:
+      return multiply_with<Fp32Weights>(product, in, y, plus, then, threads);
+    case INT8:
+      return multiply_with<Int8Weights>(product, in, y, plus, then, threads);
+    case BF16:
+#ifdef __AMX_BF16__
+      return multiply_in_tiles(product, in, y, plus, then, threads);
+#else
+      return multiply_with<Bf16Weights>(product, in, y, plus, then, threads);
+#endif
+  }
+}
+
+}  // namespace kaiwa

@@ -1,0 +1,182 @@
+// Matrix products of few rows with weights that are laid out for them once.
+//
+// The weights [N, K] lie in panels of 32 outputs, [N / 32, K, 32], so that a product reads them in
+// one sweep, each once for up to 12 rows. A row's sums are added up in the same order whatever its
+// neighbours are and however many: its result does not depend on them, to the last bit.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "vectors.h"
+
+namespace kaiwa {
+
+constexpr int PANEL = 32;
+#ifdef __AVX512F__
+constexpr int MOST_ROWS = 12;  // 24 of the 32 registers hold sums
+#else
+constexpr int MOST_ROWS = 3;
+#endif
+
+// How far ahead of their use weights are fetched, in inputs: far more than a processor does alone.
+constexpr int AHEAD = 64;
+// What of x is gone through with every panel before the next is looked at: it stays in the cache.
+constexpr int64_t CHUNK_BYTES = 1 << 20;
+// Fewer multiplications than this are done sooner by one thread.
+constexpr int64_t SHARED_WORK = 1 << 18;
+
+enum Precision : int32_t { FP32 = 0, INT8 = 1, BF16 = 2 };
+enum Then : int32_t { NOTHING = 0, ELU = 1 };
+
+struct Product {
+  const void* weights;  // [ceil(N / 32), K, 32]
+  const float* scales;  // what an output is multiplied with, padded to panels; null where nothing
+  const float* bias;    // padded to panels; null where none
+  int32_t inputs, outputs;
+  Precision precision;
+};
+
+// Rows of inputs in memory: `count` in each batch, `stride` floats from one to the next.
+struct Rows {
+  const float* x;
+  int64_t batch_stride, stride;
+  int32_t batches, count;
+};
+
+struct Fp32Weights {
+  typedef float Type;
+  KAIWA_INLINE Floats load(const float* w) { return kaiwa::load(w); }
+};
+
+struct Bf16Weights {
+  typedef Bf16 Type;
+  KAIWA_INLINE Floats load(const Bf16* w) { return kaiwa::load(w); }
+};
+
+struct Int8Weights {
+  typedef int8_t Type;
+  KAIWA_INLINE Floats load(const int8_t* w) {
+    typedef int8_t Bytes __attribute__((vector_size(16)));
+    Bytes bytes;
+    std::memcpy(&bytes, w, sizeof bytes);
+    return widen(bytes);
+  }
+
+ private:
+  template <typename Bytes>
+  KAIWA_INLINE Floats widen(Bytes bytes) {
+#ifdef __AVX512F__
+    // The compiler's own conversion goes through memory.
+    typedef char Register __attribute__((vector_size(16)));
+    Ints wide;
+    __asm__("vpmovsxbd %1, %0" : "=v"(wide) : "v"((Register)bytes));
+    return __builtin_convertvector(wide, Floats);
+#else
+    return __builtin_convertvector(bytes, Floats);
+#endif
+  }
+};
+
+// What becomes of the sums of one row and panel before they are written.
+struct Finish {
+  const float* scales;
+  const float* bias;
+  Then then;
+
+  inline __attribute__((always_inline)) Floats operator()(Floats v, int at, const float* plus) const {
+    if (scales) v *= load(scales + at);
+    if (bias) v += load(bias + at);
+    if (plus) v += load(plus);
+    return then == ELU ? elu(v) : v;
+  }
+
+  // The sums of outputs `first` to `first` + 32, of which there are `width`.
+  inline __attribute__((always_inline)) void write(Floats low, Floats high, float* y,
+                                                   const float* plus, int width, int first) const {
+    if (width == PANEL) {
+      store(y, (*this)(low, first, plus));
+      store(y + LANES, (*this)(high, first + LANES, plus ? plus + LANES : nullptr));
+    } else {
+      float added[PANEL] = {}, out[PANEL];
+      if (plus) std::memcpy(added, plus, width * sizeof(float));
+      store(out, (*this)(low, first, plus ? added : nullptr));
+      store(out + LANES, (*this)(high, first + LANES, plus ? added + LANES : nullptr));
+      std::memcpy(y, out, width * sizeof(float));
+    }
+  }
+};
+
+// ROWS rows with one panel: x is `stride` floats from row to row, y and plus are `outputs`.
+template <class Weights, int ROWS>
+static void multiply_panel(const typename Weights::Type* w, const float* x, int64_t stride,
+                           int inputs, float* y, const float* plus, int64_t outputs, int width,
+                           int first, const Finish& finish) {
+  constexpr int bytes = PANEL * sizeof(typename Weights::Type);
+  Floats low[ROWS], high[ROWS];
+  for (int m = 0; m < ROWS; m++) low[m] = high[m] = Floats{};
+  for (int k = 0; k < inputs; k++, w += PANEL) {
+    for (int line = 0; line < bytes; line += 64)
+      __builtin_prefetch((const char*)w + AHEAD * bytes + line);
+    const Floats u = Weights::load(w), v = Weights::load(w + LANES);
+#pragma GCC unroll 12
+    for (int m = 0; m < ROWS; m++) {
+      const Floats input = all(x[m * stride + k]);
+      low[m] += u * input;
+      high[m] += v * input;
+    }
+  }
+  for (int m = 0; m < ROWS; m++, y += outputs, plus = plus ? plus + outputs : nullptr)
+    finish.write(low[m], high[m], y, plus, width, first);
+}
+
+// Any number of rows with one panel, in blocks that are as equal as can be.
+template <class Weights>
+static void multiply_rows(const typename Weights::Type* w, const float* x, int64_t stride, int rows,
+                          int inputs, float* y, const float* plus, int64_t outputs, int width,
+                          int first, const Finish& finish) {
+  for (int blocks = (rows + MOST_ROWS - 1) / MOST_ROWS; blocks > 0; blocks--) {
+    const int block = (rows + blocks - 1) / blocks;
+    switch (block) {
+#define KAIWA_CASE(ROWS)                                                                      \
+  case ROWS:                                                                                  \
+    multiply_panel<Weights, ROWS>(w, x, stride, inputs, y, plus, outputs, width, first, finish); \
+    break;
+      KAIWA_CASE(1) KAIWA_CASE(2) KAIWA_CASE(3)
+#if defined(__AVX512F__)
+      KAIWA_CASE(4) KAIWA_CASE(5) KAIWA_CASE(6) KAIWA_CASE(7) KAIWA_CASE(8) KAIWA_CASE(9)
+      KAIWA_CASE(10) KAIWA_CASE(11) KAIWA_CASE(12)
+#endif
+#undef KAIWA_CASE
+    }
+    rows -= block;
+    x += block * stride;
+    y += block * outputs;
+    if (plus) plus += block * outputs;
+  }
+}
+
+template <class Weights>
+static void multiply_with(const Product& product, const Rows& in, float* y, const float* plus,
+                          Then then, int threads) {
+  const int64_t inputs = product.inputs, outputs = product.outputs;
+  const int panels = (outputs + PANEL - 1) / PANEL;
+  const int chunk = std::clamp<int64_t>(CHUNK_BYTES / (4 * inputs) / MOST_ROWS, 1, 1 << 20) * MOST_ROWS;
+  const int chunks = (in.count + chunk - 1) / chunk;
+  const int64_t parts = (int64_t)in.batches * chunks * panels;
+  const auto weights = static_cast<const typename Weights::Type*>(product.weights);
+  const Finish finish{product.scales, product.bias, then};
+  const bool shared = threads > 1 && in.batches * in.count * inputs * outputs > SHARED_WORK;
+#pragma omp parallel for num_threads(threads) if (shared)
+  for (int64_t part = 0; part < parts; part++) {
+    const int64_t panel = part % panels, start = part / panels % chunks * chunk;
+    const int64_t batch = part / panels / chunks, first = panel * PANEL;
+    const int64_t at = (batch * in.count + start) * outputs + first;
+    multiply_rows<Weights>(weights + first * inputs, in.x + batch * in.batch_stride + start * in.stride,
+                           in.stride, std::min<int64_t>(chunk, in.count - start), inputs, y + at,
+                           plus ? plus + at : nullptr, outputs,
+                           std::min<int64_t>(PANEL, outputs - first), first, finish);
+  }
+}
+
+}  // namespace kaiwa

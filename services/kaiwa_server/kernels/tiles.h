@@ -1,0 +1,145 @@
+// Products in bf16 on the matrix units of Intel's processors (AMX): tiles of 16 rows times 32 inputs.
+//
+// The weights [N, K] lie as the units take them, in pairs of inputs: [N / 32, K / 32, 2, 16, 16, 2],
+// which is panel, block of inputs, half of the panel, pair, output, input of the pair; N and K are
+// filled up with zeros. Sums are fp32. A row's do not depend on its neighbours.
+#pragma once
+
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "product.h"
+
+namespace kaiwa {
+
+constexpr int TILE = 16;    // rows, and outputs
+constexpr int DEPTH = 32;   // inputs
+constexpr int BLOCK = 2 * TILE;  // rows that are multiplied with a panel at once
+
+// Asks Linux for the registers, once for the process: whether there are any.
+static bool may_use_tiles() {
+  constexpr long REQUEST = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
+
+// Eight whole tiles, for as long as it lives.
+class Tiles {
+ public:
+  Tiles() {
+    struct alignas(64) {
+      uint8_t palette = 1, start = 0, reserved[14] = {};
+      uint16_t bytes_of_row[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+      uint8_t rows[16] = {TILE, TILE, TILE, TILE, TILE, TILE, TILE, TILE};
+    } shapes;
+    _tile_loadconfig(&shapes);
+  }
+  ~Tiles() { _tile_release(); }
+};
+
+// Inputs in bf16 where tiles may read past the last row and the last input of any. What lies there
+// is multiplied with zeros: it is zeros, or, of windows that overlap, inputs of the same batch.
+class NarrowRows {
+ public:
+  NarrowRows(const Rows& in, int64_t inputs) {
+    const bool overlap = in.stride < inputs;
+    stride_ = overlap ? in.stride : (inputs + DEPTH - 1) / DEPTH * DEPTH;
+    batch_stride_ = (in.count + BLOCK) * stride_ + inputs + DEPTH;
+    numbers_.assign(in.batches * batch_stride_, 0);
+    for (int batch = 0; batch < in.batches; batch++) {
+      const float* from = in.x + batch * in.batch_stride;
+      Bf16* to = numbers_.data() + batch * batch_stride_;
+      if (overlap)
+        narrow_all(from, (in.count - 1) * in.stride + inputs, to);
+      else
+        for (int row = 0; row < in.count; row++)
+          narrow_all(from + row * in.stride, inputs, to + row * stride_);
+    }
+  }
+  const Bf16* at(int64_t batch, int64_t row) const {
+    return numbers_.data() + batch * batch_stride_ + row * stride_;
+  }
+  int64_t stride() const { return stride_; }
+
+ private:
+  static void narrow_all(const float* from, int64_t count, Bf16* to) {
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+      const __m256bh narrowed = _mm512_cvtneps_pbh(_mm512_loadu_ps(from + i));
+      std::memcpy(to + i, &narrowed, sizeof narrowed);
+    }
+    for (; i < count; i++) narrow(from[i], to + i);
+  }
+
+  int64_t stride_, batch_stride_;
+  std::vector<Bf16> numbers_;
+};
+
+// Up to 32 rows with one panel: sums [32, 32].
+static void multiply_tiles(const Bf16* w, const Bf16* x, int64_t stride, int rows, int blocks,
+                           float* sums) {
+  const int64_t bytes = stride * sizeof(Bf16);
+  const bool second = rows > TILE;
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int block = 0; block < blocks; block++, x += DEPTH, w += 2 * TILE * DEPTH) {
+    for (int line = 0; line < 2 * TILE; line++)
+      __builtin_prefetch(w + 4 * 2 * TILE * DEPTH + line * DEPTH);
+    _tile_loadd(4, x, bytes);
+    _tile_loadd(6, w, 64);
+    _tile_loadd(7, w + TILE * DEPTH, 64);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    if (second) {
+      _tile_loadd(5, x + TILE * stride, bytes);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
+  }
+  _tile_stored(0, sums, PANEL * sizeof(float));
+  _tile_stored(1, sums + TILE, PANEL * sizeof(float));
+  if (second) {
+    _tile_stored(2, sums + TILE * PANEL, PANEL * sizeof(float));
+    _tile_stored(3, sums + TILE * PANEL + TILE, PANEL * sizeof(float));
+  }
+}
+
+static void multiply_in_tiles(const Product& product, const Rows& in, float* y, const float* plus,
+                              Then then, int threads) {
+  const int64_t inputs = product.inputs, outputs = product.outputs;
+  const int blocks = (inputs + DEPTH - 1) / DEPTH, panels = (outputs + PANEL - 1) / PANEL;
+  const int chunk = std::max<int64_t>(CHUNK_BYTES / (2 * inputs) / BLOCK, 1) * BLOCK;
+  const int chunks = (in.count + chunk - 1) / chunk;
+  const int64_t parts = (int64_t)in.batches * chunks * panels;
+  const auto weights = static_cast<const Bf16*>(product.weights);
+  const Finish finish{product.scales, product.bias, then};
+  const NarrowRows narrowed(in, inputs);
+  const bool shared = threads > 1 && in.batches * in.count * inputs * outputs > SHARED_WORK;
+#pragma omp parallel num_threads(threads) if (shared)
+  {
+    const Tiles tiles;
+    alignas(64) float sums[BLOCK * PANEL];
+#pragma omp for
+    for (int64_t part = 0; part < parts; part++) {
+      const int64_t panel = part % panels, start = part / panels % chunks * chunk;
+      const int64_t batch = part / panels / chunks, first = panel * PANEL;
+      const int64_t end = std::min<int64_t>(start + chunk, in.count);
+      const int width = std::min<int64_t>(PANEL, outputs - first);
+      for (int64_t row = start; row < end; row += BLOCK) {
+        const int rows = std::min<int64_t>(BLOCK, end - row);
+        multiply_tiles(weights + panel * blocks * 2 * TILE * DEPTH, narrowed.at(batch, row),
+                       narrowed.stride(), rows, blocks, sums);
+        const int64_t at = (batch * in.count + row) * outputs + first;
+        for (int m = 0; m < rows; m++)
+          finish.write(load(sums + m * PANEL), load(sums + m * PANEL + LANES), y + at + m * outputs,
+                       plus ? plus + at + m * outputs : nullptr, width, first);
+      }
+    }
+  }
+}
+
+}  // namespace kaiwa

@@ -1,0 +1,117 @@
+"""Products with weights that were laid out for the kernels."""
+
+import copy
+import ctypes
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from kaiwa_server.kernels import library
+from kaiwa_server.kernels.library import available, kernels, tiles
+
+Precision = Literal["fp32", "bf16", "int8"]
+"""What weights are kept in. They are multiplied in fp32, or those in bf16 in bf16 where the
+processor has matrix units for it; sums are fp32."""
+
+
+KINDS: dict[Precision, int] = {
+    "fp32": library.FP32,
+    "bf16": library.BF16,
+    "int8": library.INT8,
+}
+
+
+class KernelProduct(nn.Module):
+    """x @ weight.T + bias, x and the result in fp32; of 8 bits an output's largest is 127."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, precision: Precision = "fp32") -> None:
+        super().__init__()
+        weight = weight.float()
+        outputs, inputs = weight.shape
+        scales = None
+        if precision == "int8":
+            scales = weight.abs().amax(dim=1).clamp(min=1e-30) / 127
+            weight = (weight / scales[:, None]).round().to(torch.int8)
+        elif precision == "bf16":
+            weight = weight.bfloat16()
+        in_tiles = precision == "bf16" and tiles()
+        self._weights = _tiles(weight) if in_tiles else _panels(weight)
+        self.scales, self._bias = _padded(scales), _padded(bias)
+        self.struct = library.Product(
+            _address(self._weights),
+            _address(self.scales),
+            _address(self._bias),
+            inputs,
+            outputs,
+            KINDS[precision],
+        )
+
+    def scaled(self, scale: Tensor) -> "KernelProduct":
+        """The same without a bias, each output multiplied with its `scale` [N]."""
+        assert self._bias is None
+        other = copy.copy(self)
+        other.scales = F.pad(scale.float(), (0, -len(scale) % library.PANEL))
+        if self.scales is not None:
+            other.scales *= self.scales
+        other.struct = library.Product.from_buffer_copy(self.struct)
+        other.struct.scales = other.scales.data_ptr()
+        return other
+
+    def forward(self, x: Tensor, plus: Tensor | None = None, *, elu: bool = False) -> Tensor:
+        """x [..., K] -> [..., N], `plus` [..., N] added, and through ELU if it is asked for.
+
+        Of an x of three axes windows that overlap are read where they are.
+        """
+        assert x.dtype == torch.float32
+        if x.ndim == 3 and x.stride(2) == 1:
+            (batches, count, _), strides = x.shape, x.stride()[:2]
+        else:
+            x = x.contiguous()
+            batches, count, strides = 1, x.numel() // x.shape[-1], (0, x.shape[-1])
+        if plus is not None:
+            plus = plus.contiguous()
+        out = x.new_empty((*x.shape[:-1], self.struct.outputs))
+        rows = library.Rows(x.data_ptr(), *strides, batches, count)
+        kernels().kaiwa_multiply(
+            ctypes.byref(self.struct),
+            ctypes.byref(rows),
+            out.data_ptr(),
+            _address(plus),
+            library.ELU if elu else library.NOTHING,
+            torch.get_num_threads(),
+        )
+        return out
+
+
+def _panels(weight: Tensor) -> Tensor:
+    """[N, K] -> [ceil(N / 32), K, 32]."""
+    padded = F.pad(weight, (0, 0, 0, -len(weight) % library.PANEL))
+    return padded.view(-1, library.PANEL, weight.shape[1]).transpose(1, 2).contiguous()
+
+
+def _tiles(weight: Tensor) -> Tensor:
+    """[N, K] -> [ceil(N / 32), ceil(K / 32), 2, 16, 16, 2]; what they are says tiles.h."""
+    outputs, inputs = weight.shape
+    padded = F.pad(weight, (0, -inputs % library.PANEL, 0, -outputs % library.PANEL))
+    parts = padded.view(-1, 2, 16, (inputs + 31) // 32, 16, 2)  # panel, half, output, block, pair
+    return parts.permute(0, 3, 1, 4, 2, 5).contiguous()
+
+
+def _padded(vector: Tensor | None) -> Tensor | None:
+    return None if vector is None else F.pad(vector.float(), (0, -len(vector) % library.PANEL))
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def exponential_linear(x: Tensor) -> Tensor:
+    """ELU of x in fp32 on a CPU, by the kernels where there are some."""
+    if not available():
+        return F.elu(x)
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    kernels().kaiwa_elu(x.data_ptr(), x.numel(), out.data_ptr(), torch.get_num_threads())
+    return out

@@ -1,0 +1,8 @@
+"""What a test of products on a CPU needs."""
+
+import pytest
+from kaiwa_server.kernels import library
+
+needs_kernels = pytest.mark.skipif(
+    not library.available(), reason="Kaiwa's kernels were not built: install g++ and Kaiwa again"
+)
