@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -82,15 +82,15 @@ class RecordingFiles:
 
     def step(self, record: StepRecord) -> None:
         """Adds a step to the journal."""
-        self._write_line(
-            self._journal,
-            {
-                "step": record.step,
-                "text": record.text_token,
-                "moshi": record.moshi_tokens,
-                "user": record.user_tokens,
-            },
-        )
+        line: dict[str, object] = {
+            "step": record.step,
+            "text": record.text_token,
+            "moshi": record.moshi_tokens,
+            "user": record.user_tokens,
+        }
+        if record.sampling is not None:
+            line["sampling"] = asdict(record.sampling)
+        self._write_line(self._journal, line)
 
     def sync(self) -> None:
         """Returns when what was written survives the machine, too."""
