@@ -1,7 +1,7 @@
 """What the gateway can be told."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
@@ -57,6 +57,11 @@ class GatewayConfig(ServiceConfig):
         (),
         description="Origin of a web page that may talk here, besides the gateway's own, such as "
         "https://voice.example.org; may be given again; * is any.",
+    )
+    prompts: Literal["ignore", "refuse"] = Field(
+        "ignore",
+        description="What becomes of a prompt at /api/chat that the loaded model does not follow: "
+        "`ignore` tells the client and the log, `refuse` ends the call.",
     )
     twilio_auth_token_file: Path | None = Field(
         None,
