@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -248,6 +248,36 @@ def test_the_oldest_recordings_make_room_for_new_ones(tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in (tmp_path / NAME).iterdir())
     folder_of(tmp_path, max_bytes=int(size * 2.5), now_s=NOW_S + 3 * 86_400).close()
     assert [name[:8] for name in kept(tmp_path)] == ["20260103", "20260104"]
+
+
+def test_a_recording_that_alone_is_over_the_limit_stays_until_another_needs_its_room(
+    tmp_path: Path,
+) -> None:
+    recordings = folder_of(tmp_path, max_bytes=1)
+    record(recordings)
+    assert kept(tmp_path) == [NAME]
+    other = recordings.recording(replace(HEADER, session_id="f" * 16))
+    other.start()
+    other.end("NORMAL")
+    other.join()
+    assert kept(tmp_path) == [NAME[:17] + "f" * 16]
+    recordings.close()
+
+
+def test_a_recording_that_cannot_be_begun_leaves_nothing(tmp_path: Path) -> None:
+    class Full(io.FileIO):
+        def write(self, data: object) -> int:  # type: ignore[override]
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    recordings = folder_of(tmp_path, open_file=lambda path: Full(path, "wb"))  # type: ignore[arg-type,return-value]
+    recording = recordings.recording(HEADER)
+    recording.start()
+    recording.join()
+    assert kept(tmp_path) == []
+    step = CodecStep(StepRecord(0, 3, (1,) * 8, ()), None, None)
+    assert recording.on_step(step) == [RecordingStopped(0)]
+    recording.end("NORMAL")
+    recordings.close()
 
 
 def test_recordings_that_are_too_old_are_removed(tmp_path: Path) -> None:
