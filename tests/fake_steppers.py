@@ -9,7 +9,7 @@ import numpy as np
 from kaiwa_server.audio import FRAME_SAMPLES, CodeFrame, PcmFrame
 from kaiwa_server.journal import StepRecord
 from kaiwa_server.lm.settings import LmSettings
-from kaiwa_server.lm.stepper import StepOutput
+from kaiwa_server.lm.stepper import Resampled, StepInput, StepOutput
 
 CODEBOOKS = 8
 CODEBOOK_SIZE = 256
@@ -65,19 +65,20 @@ class FakeDecoder(FakeStepper[None, CodeFrame, PcmFrame]):
         return PcmFrame(step, np.full(FRAME_SAMPLES, value, np.float32))
 
 
-class FakeLm(FakeStepper[LmSettings, CodeFrame | None, StepOutput]):
+class FakeLm(FakeStepper[LmSettings, StepInput, StepOutput]):
     """Says the user's tokens plus 100; its frame s - 1 is complete in step s."""
 
     def __init__(self, slots: int, text_tokens: tuple[int, ...] = (3,)) -> None:
         super().__init__(slots)
         self.text_tokens = text_tokens
 
-    def write(self, step: int, item: CodeFrame | None) -> StepOutput:
-        heard = item.tokens if item else ()
+    def write(self, step: int, item: StepInput) -> StepOutput:
+        frame, change = (item.frame, item.sampling) if isinstance(item, Resampled) else (item, None)
+        heard = frame.tokens if frame else ()
         moshi = tuple((_unpoisoned(token) + 100) % CODEBOOK_SIZE for token in heard)
         text = self.text_tokens[step % len(self.text_tokens)]
         moshi = moshi or (99,) * CODEBOOKS
-        record = StepRecord(step, text, moshi, heard)
+        record = StepRecord(step, text, moshi, heard, change)
         return StepOutput(record, CodeFrame(step - 1, moshi) if step else None)
 
 

@@ -20,6 +20,11 @@ def generate_frame(
     return lm_pb2.GenerateRequest(user_frame=codes(index, token, codebooks))
 
 
+def generate_settings(**settings: Any) -> lm_pb2.GenerateRequest:
+    """A change of the settings in mid-call."""
+    return lm_pb2.GenerateRequest(settings=settings_pb2.SessionSettings(**settings))
+
+
 def converse_config(**settings: Any) -> codec_pb2.CodecServiceConverseRequest:
     """The first message to Converse."""
     config = codec_pb2.CodecServiceConverseConfig(settings=settings_pb2.SessionSettings(**settings))
@@ -29,6 +34,12 @@ def converse_config(**settings: Any) -> codec_pb2.CodecServiceConverseRequest:
 def converse_frame(index: int, token: int = 1) -> codec_pb2.CodecServiceConverseRequest:
     """A user frame that the fake encoder turns into this token."""
     return codec_pb2.CodecServiceConverseRequest(user_frame=sound(index, token))
+
+
+def converse_settings(**settings: Any) -> codec_pb2.CodecServiceConverseRequest:
+    """A change of the settings in mid-call."""
+    message = settings_pb2.SessionSettings(**settings)
+    return codec_pb2.CodecServiceConverseRequest(settings=message)
 
 
 def codes(index: int, token: int, codebooks: int = CODEBOOKS) -> frames_pb2.CodeFrame:

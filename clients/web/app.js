@@ -5,7 +5,7 @@ import { CannotTalk, CHECKS, checkPage } from "./checks.js";
 import { isMeant, newsOf, sentenceOf, titleOf } from "./endings.js";
 import { Graph } from "./graph.js";
 import { Level } from "./level.js";
-import { settingsOf } from "./settings.js";
+import { samplingOf, settingsOf } from "./settings.js";
 import { clock, Lines } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -64,7 +64,8 @@ function say(state, title, details) {
   const isBusy = ["connecting", "waiting", "talking"].includes(state);
   $("talk").textContent = isBusy ? "End" : (BUTTONS[state] ?? "Talk again");
   $("mute").disabled = state !== "talking";
-  $("settings").disabled = isBusy;
+  $("seed").disabled = isBusy;
+  $("temperatures").disabled = state === "connecting" || state === "waiting";
 }
 
 function mark(check, state) {
@@ -123,6 +124,11 @@ function begin() {
   call.start(url.href, settingsOf(form));
 }
 
+function sample() {
+  const form = $("settings-form");
+  if (form.checkValidity()) call?.sample(samplingOf(form));
+}
+
 function muted(isMuted) {
   $("mute").setAttribute("aria-pressed", isMuted);
   $("mute").textContent = isMuted ? "Muted" : "Mute";
@@ -153,6 +159,7 @@ for (const { check, name } of CHECKS) {
 }
 $("talk").addEventListener("click", () => (call ? call.hangUp() : begin()));
 $("mute").addEventListener("click", () => muted($("mute").getAttribute("aria-pressed") === "false"));
+$("temperatures").addEventListener("change", sample);
 document.addEventListener("keydown", ({ key, target }) => {
   if (key === "m" && !$("mute").disabled && target.tagName !== "INPUT") $("mute").click();
   if (key === "Escape" && call) call.hangUp();

@@ -67,6 +67,11 @@ export class Call {
     this.#card.mute(muted);
   }
 
+  /** Has the model draw by other `SessionSettings` from here on; before it is ready, nothing is changed. */
+  sample(settings) {
+    if (this.#isOpen) this.#conversation.sample(settings);
+  }
+
   async #check(check, test, undo = () => {}) {
     this.#screen.checking(check);
     const found = await test();

@@ -37,6 +37,11 @@ export class Conversation {
     return true;
   }
 
+  /** Changes the sampling by `SessionSettings` without a seed. */
+  sample(settings) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify({ settings }));
+  }
+
   /** Says that nothing more will be said; what is owed, the summary and the end still come. */
   halfClose() {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(new Uint8Array());

@@ -40,5 +40,9 @@ export function sentenceOf(summary) {
 export function newsOf(event) {
   if (event.contextRolled) return "From here on Moshi forgets how the conversation began.";
   if (event.goingAway) return `The service is closing: ${Math.round(event.goingAway.graceMs / 1000)} s are left.`;
+  if (event.samplingChanged) {
+    const { textTemperature, audioTemperature } = event.samplingChanged.sampling;
+    return `From here on words have the temperature ${textTemperature}, the voice ${audioTemperature}.`;
+  }
   return "";
 }

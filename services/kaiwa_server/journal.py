@@ -6,16 +6,28 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a session's tokens are drawn; see `SessionSettings` of the contract."""
+
+    text_temperature: float
+    text_top_k: int
+    audio_temperature: float
+    audio_top_k: int
+
+
+@dataclass(frozen=True, slots=True)
 class StepRecord:
     """What one step read and wrote, before the streams are re-aligned by the acoustic delay.
 
-    `user_tokens` is empty in a step that was given none, as step 0 of most sessions.
+    `user_tokens` is empty in a step that was given none, as step 0 of most sessions. `sampling` is
+    what holds from this step on, in a step before which it was changed.
     """
 
     step: int
     text_token: int
     moshi_tokens: tuple[int, ...]
     user_tokens: tuple[int, ...]
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 from fake_services import FakeCodecService, FakeLmService, fake_codec_service, fake_lm_service
 from fake_steppers import CODEBOOKS, POISON
 from kaiwa.v1 import codec_pb2, frames_pb2, settings_pb2
-from service_messages import converse_config, converse_frame, token_of
+from service_messages import converse_config, converse_frame, converse_settings, token_of
 from serving_calls import all_of, failure_of, until
 
 
@@ -83,6 +83,21 @@ async def test_settings_reach_the_lm_service_unchanged(kaiwa: Kaiwa) -> None:
     assert "text_top_k is 0" in failure[2]
 
 
+async def test_other_settings_reach_the_lm_service_in_order_and_its_records_come_back(
+    kaiwa: Kaiwa,
+) -> None:
+    requests = [converse_config()]
+    for index in range(20):
+        if index % 3 == 2:
+            requests.append(converse_settings(text_top_k=index))
+        requests.append(converse_frame(index))
+    _, *steps, _ = await all_of(kaiwa.converse(*requests))
+    records = [response.step.record for response in steps]
+    changed = {r.step: r.sampling.text_top_k for r in records if r.HasField("sampling")}
+    assert changed == {index + 1: index for index in range(2, 20, 3)}
+    assert records[3].sampling.audio_top_k == 250, "the record says all that is in force"
+
+
 BAD_CALLS = {
     "frame first": ([converse_frame(0)], "INVALID_ARGUMENT", "CONFIG_MISSING"),
     "nothing": ([], "INVALID_ARGUMENT", "CONFIG_MISSING"),
@@ -100,6 +115,11 @@ BAD_CALLS = {
         ],
         "INVALID_ARGUMENT",
         "BAD_FRAME",
+    ),
+    "hot in mid-call": (
+        [converse_config(), converse_settings(text_temperature=9), converse_frame(0)],
+        "INVALID_ARGUMENT",
+        "BAD_SETTINGS",
     ),
     "encoder fails": ([converse_config(), converse_frame(0, POISON)], "INTERNAL", "MODEL_FAILED"),
     # The fake LM's answer to it is what the fake decoder cannot turn into sound.

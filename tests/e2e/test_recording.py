@@ -30,8 +30,15 @@ def recording_stack(tmp_path_factory: pytest.TempPathFactory, recordings: Path) 
         yield stack
 
 
+CHANGES = {
+    30: SessionSettings(text_temperature=0.1, text_top_k=3),
+    90: SessionSettings(audio_temperature=0),
+    150: SessionSettings(text_temperature=4, audio_temperature=4, audio_top_k=2048),
+}
+
+
 async def _talk(address: str, frames: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Holds a recorded conversation in which tokens are drawn; gives what Moshi said, [T, 1920]."""
+    """Holds a recorded conversation whose sampling changes; gives what Moshi said, [T, 1920]."""
     pcm = dialogue_pb2.AudioFormat(encoding=dialogue_pb2.AUDIO_ENCODING_PCM_F32LE)
     config = dialogue_pb2.ConverseConfig(
         input_format=pcm,
@@ -43,7 +50,9 @@ async def _talk(address: str, frames: NDArray[np.float32]) -> list[NDArray[np.fl
 
     async def requests() -> AsyncIterator[dialogue_pb2.ConverseRequest]:
         yield dialogue_pb2.ConverseRequest(config=config)
-        for samples in frames:
+        for index, samples in enumerate(frames):
+            if index in CHANGES:
+                yield dialogue_pb2.ConverseRequest(settings=CHANGES[index])
             audio = dialogue_pb2.InputAudio(data=samples.tobytes())
             yield dialogue_pb2.ConverseRequest(audio=audio)
 
@@ -56,7 +65,7 @@ async def _talk(address: str, frames: NDArray[np.float32]) -> list[NDArray[np.fl
 
 def _only(folder: Path) -> Path:
     """The one recording of a folder, once it is written."""
-    (kept,) = [path for path in folder.iterdir() if path.is_dir()]
+    (kept,) = folder.iterdir()
     return kept
 
 
@@ -93,6 +102,8 @@ async def test_a_recorded_conversation_is_heard_shown_and_played_again_token_for
     assert words.strip().startswith("Hello, I am Moshi.")
     assert [event["event"] for event in events[-2:]] == ["summary", "end"]
     assert events[-1]["result"] == "NORMAL"
+    changed = [event["step"] for event in events if event["event"] == "sampling_changed"]
+    assert changed == [index + 1 for index in CHANGES], "the step that hears the next frame"
 
     again = _replay(kept, recording_stack)
     assert again.returncode == 0, again.stdout + again.stderr
@@ -100,6 +111,13 @@ async def test_a_recorded_conversation_is_heard_shown_and_played_again_token_for
     assert f"equal: {steps} steps" in again.stdout
 
     header, *lines = (kept / "journal.jsonl").read_text().splitlines()
+    unchanged = [json.loads(line) for line in lines]
+    for line in unchanged:
+        line.pop("sampling", None)
+    journal = tmp_path / "unchanged.jsonl"
+    journal.write_text("\n".join([header, *map(json.dumps, unchanged)]) + "\n")
+    assert _replay(journal, recording_stack).returncode == 1, "the changes did change the talk"
+
     changed = json.loads(lines[100])
     changed["moshi"][3] ^= 1
     lines[100] = json.dumps(changed)

@@ -1,7 +1,7 @@
 """A codec service without a model: it says what it hears, and can fail in every way."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,14 +56,25 @@ class FakeCodec(codec_pb2_grpc.CodecServiceServicer):
         if settings.start_policy != START_POLICY_DROP_FIRST_FRAME:
             yield await self._step(steps, None)
             steps += 1
+        changes: list[SessionSettings] = []
         async for request in requests:
+            if request.HasField("settings"):
+                changes.append(request.settings)
+                self.settings.append(request.settings)
+                continue
             self.frames_heard += 1
-            yield await self._step(steps, request.user_frame)
+            yield await self._step(steps, request.user_frame, changes)
             steps += 1
+            changes = []
         if self.says_summary:
             yield Response(summary=codec_pb2.CodecServiceConverseSummary(steps=steps))
 
-    async def _step(self, step: int, frame: frames_pb2.PcmFrame | None) -> Response:
+    async def _step(
+        self,
+        step: int,
+        frame: frames_pb2.PcmFrame | None,
+        changes: Sequence[SessionSettings] = (),
+    ) -> Response:
         if step == self.freezes_at_step:
             await self.thaw.wait()
         if self.fails_at_step and step == self.fails_at_step[0]:
@@ -74,6 +85,9 @@ class FakeCodec(codec_pb2_grpc.CodecServiceServicer):
         record = frames_pb2.StepRecord(
             step=step, text_token=3, moshi_tokens=[1] * 8, user_tokens=user_tokens
         )
+        for change in changes:
+            record.sampling.text_temperature = change.text_temperature
+            record.sampling.audio_top_k = change.audio_top_k
         message = codec_pb2.CodecServiceConverseStep(record=record)
         if frame and step:
             message.moshi_frame.index, message.moshi_frame.samples = step - 1, frame.samples

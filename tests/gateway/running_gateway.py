@@ -103,7 +103,15 @@ async def running_gateway(ready: bool = True, **settings: Any) -> AsyncIterator[
         running.push_async_callback(server.grpc.stop, 0)
         await server.set_ready(ready)
         signature = read_signature(config.twilio_auth_token_file)
-        app = http_app(dialogue, service, host, sockets, config.first_message_timeout_s, signature)
+        app = http_app(
+            dialogue,
+            service,
+            host,
+            sockets,
+            config.first_message_timeout_s,
+            signature,
+            config.prompts == "ignore",
+        )
         http = serving_http(app, config.host, config.http_port)
         http_port = await running.enter_async_context(http)
         running.push_async_callback(sockets.stop, 0)

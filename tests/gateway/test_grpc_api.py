@@ -189,7 +189,7 @@ OPUS_PACKET = OpusEncoder().encode(FRAME)
     [
         ([audio_message(FRAME_DATA)], "CONFIG_MISSING", "send it first"),
         ([ConverseRequest()], "CONFIG_MISSING", "send it first"),
-        ([config_message(), config_message()], "CONFIG_REPEATED", "whole call"),
+        ([config_message(), config_message()], "CONFIG_REPEATED", "given once"),
         ([config_message(), ConverseRequest()], "BAD_FRAME", "send `audio`"),
         ([config_message(pace=77)], "BAD_SETTINGS", "pace 77 .* ask for PACE_LIVE"),
         ([config_message(FORMAT_44)], "UNSUPPORTED_AUDIO", "at 44100 Hz .* 24000, 48000 Hz"),

@@ -97,6 +97,20 @@ async def test_settings_are_those_of_the_contract_in_either_spelling(gateway: Ga
     assert settings.audio_top_k == 9 and settings.seed == 2**63 - 1
 
 
+async def test_settings_may_be_changed_in_mid_call(gateway: Gateway) -> None:
+    async with socket_to(gateway) as connection:
+        await connection.send_str(config(seed="11"))
+        await connection.send_str(json.dumps({"settings": {"textTemperature": 0.5}}))
+        await connection.send_bytes(FRAME_DATA)
+        await connection.send_bytes(HALF_CLOSE)
+        messages = await all_of(connection)
+    told = [message for message in messages if isinstance(message, dict)]
+    events = [message["event"] for message in told if "event" in message]
+    [changed] = [event for event in events if "samplingChanged" in event]
+    assert changed["step"] == "1" and changed["timeMs"] == "80"
+    assert changed["samplingChanged"]["sampling"]["textTemperature"] == 0.5
+
+
 async def test_sound_may_also_come_as_text(gateway: Gateway) -> None:
     audio = {"audio": {"data": base64.b64encode(FRAME_DATA).decode()}}
     async with socket_to(gateway) as connection:
@@ -130,7 +144,8 @@ async def test_the_client_is_told_what_was_left_out(gateway: Gateway) -> None:
         gateway.codec.thaw.set()
         await connection.send_bytes(HALF_CLOSE)
         messages = [m for m in await all_of(connection) if isinstance(m, dict)]
-    events = [message["event"] for message in messages if "event" in message]
+    told = [message for message in messages if isinstance(message, dict)]
+    events = [message["event"] for message in told if "event" in message]
     dropped = [event["framesDropped"] for event in events if "framesDropped" in event]
     assert dropped[-1]["totalFrames"] == messages[-1]["summary"]["framesDropped"] == "2"
 
@@ -170,7 +185,7 @@ MANY_DIGITS = '{"config": {"settings": {"seed": ' + "9" * 60_000 + "}}}"
         ([HALF_CLOSE], "CONFIG_MISSING", "send the config first"),
         (["{}"], "CONFIG_MISSING", "send it first"),
         (['{"audio": {}}'], "CONFIG_MISSING", "send it first"),
-        ([CONFIG, CONFIG], "CONFIG_REPEATED", "whole call"),
+        ([CONFIG, CONFIG], "CONFIG_REPEATED", "given once"),
         ([CONFIG, "{}"], "BAD_FRAME", "send `audio`"),
         ([CONFIG, '{"audio": {"data": "AQI"}}'], "BAD_FRAME", "2 bytes"),
         ([CONFIG, '{"audio": {"data": 7}}'], "BAD_JSON", "data"),

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -27,12 +28,17 @@ from gateway.running_gateway import (
 )
 from kaiwa.journal import read_journal
 from kaiwa_server.audio import PcmFrame
-from kaiwa_server.gateway.outputs import FramesConcealed, GoingAway, RecordingStopped
+from kaiwa_server.gateway.outputs import (
+    FramesConcealed,
+    GoingAway,
+    RecordingStopped,
+    SamplingChanged,
+)
 from kaiwa_server.gateway.recording import Recording
 from kaiwa_server.gateway.recording_files import JournalHeader, new_file
 from kaiwa_server.gateway.recordings import Recordings
 from kaiwa_server.gateway.session import CodecStep
-from kaiwa_server.journal import StepRecord, TextPiece
+from kaiwa_server.journal import Sampling, StepRecord, TextPiece
 
 HEADER = JournalHeader("0123456789abcdef", "tiny", "ab" * 32, 160, {"seed": "7"})
 NOW_S = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
@@ -94,6 +100,30 @@ def test_the_journal_has_every_step_and_what_they_follow_from(tmp_path: Path) ->
     journal = read_journal(tmp_path / NAME)
     assert journal.settings == {"seed": "7"} and journal.model_fingerprint == "ab" * 32
     assert [step.user for step in journal.steps] == [(), *[(2,) * 8] * 4]
+    recordings.close()
+
+
+def test_the_journal_has_a_change_of_sampling_in_its_step(tmp_path: Path) -> None:
+    recordings = folder_of(tmp_path)
+    recording = recordings.recording(HEADER)
+    recording.start()
+    sampling = Sampling(0.5, 25, 0.8, 250)
+    for step in range(3):
+        changed = sampling if step == 1 else None
+        record = StepRecord(step, 3, (1,) * 8, (2,) * 8 if step else (), changed)
+        recording.on_step(CodecStep(record, None, None))
+    recording.tell(SamplingChanged(1, sampling))
+    recording.end("NORMAL")
+    recording.join()
+    journal = read_journal(tmp_path / NAME)
+    assert [step.sampling for step in journal.steps] == [{}, asdict(sampling), {}]
+    event = json.loads((tmp_path / NAME / "events.jsonl").read_text().splitlines()[0])
+    assert event == {
+        "event": "sampling_changed",
+        "step": 1,
+        "time_ms": 80,
+        "sampling": asdict(sampling),
+    }
     recordings.close()
 
 
@@ -218,6 +248,36 @@ def test_the_oldest_recordings_make_room_for_new_ones(tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in (tmp_path / NAME).iterdir())
     folder_of(tmp_path, max_bytes=int(size * 2.5), now_s=NOW_S + 3 * 86_400).close()
     assert [name[:8] for name in kept(tmp_path)] == ["20260103", "20260104"]
+
+
+def test_a_recording_that_alone_is_over_the_limit_stays_until_another_needs_its_room(
+    tmp_path: Path,
+) -> None:
+    recordings = folder_of(tmp_path, max_bytes=1)
+    record(recordings)
+    assert kept(tmp_path) == [NAME]
+    other = recordings.recording(replace(HEADER, session_id="f" * 16))
+    other.start()
+    other.end("NORMAL")
+    other.join()
+    assert kept(tmp_path) == [NAME[:17] + "f" * 16]
+    recordings.close()
+
+
+def test_a_recording_that_cannot_be_begun_leaves_nothing(tmp_path: Path) -> None:
+    class Full(io.FileIO):
+        def write(self, data: object) -> int:  # type: ignore[override]
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    recordings = folder_of(tmp_path, open_file=lambda path: Full(path, "wb"))  # type: ignore[arg-type,return-value]
+    recording = recordings.recording(HEADER)
+    recording.start()
+    recording.join()
+    assert kept(tmp_path) == []
+    step = CodecStep(StepRecord(0, 3, (1,) * 8, ()), None, None)
+    assert recording.on_step(step) == [RecordingStopped(0)]
+    recording.end("NORMAL")
+    recordings.close()
 
 
 def test_recordings_that_are_too_old_are_removed(tmp_path: Path) -> None:

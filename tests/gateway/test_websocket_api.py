@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -97,7 +98,6 @@ async def test_a_query_without_settings_leaves_all_to_the_defaults(gateway: Gate
         ("?text_temperature=warm", "BAD_SETTINGS: text_temperature is 'warm': give a number"),
         ("?audio_topk=2.5", "BAD_SETTINGS: audio_topk is '2.5': give a whole number"),
         ("?text_topk=99999999999", "BAD_SETTINGS: a setting is far outside its limits"),
-        ("?text_prompt=You+are+kind", "NOT_SUPPORTED: text_prompt: the loaded model follows no"),
     ],
 )
 async def test_a_bad_query_is_answered_with_a_sentence(
@@ -106,6 +106,31 @@ async def test_a_bad_query_is_answered_with_a_sentence(
     async with chat(gateway, query) as connection:
         error, code = await refusal_of(connection)
     assert error.startswith(sentence)
+    assert code == aiohttp.WSCloseCode.POLICY_VIOLATION
+
+
+PROMPTS = "?voice_prompt=NATF2.pt&text_prompt=You+are+kind"
+
+
+async def test_prompts_that_are_not_followed_are_told_after_the_handshake(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with chat(gateway, PROMPTS) as connection:
+        assert await connection.receive_bytes() == HANDSHAKE
+        metadata = await connection.receive_bytes()
+        assert metadata[:1] == METADATA
+        assert json.loads(metadata[1:]) == {"not_followed": ["text_prompt", "voice_prompt"]}
+        encoder = OggOpusEncoder(1)
+        await connection.send_bytes(AUDIO + encoder.encode(FRAME))
+        assert (await connection.receive_bytes())[:1] == AUDIO
+    assert "text_prompt, voice_prompt: not followed by the loaded model" in caplog.messages
+    assert "kind" not in caplog.text, "what is in a prompt is nobody's business"
+
+
+async def test_prompts_are_refused_where_the_operator_says_so() -> None:
+    async with running_gateway(prompts="refuse") as gateway, chat(gateway, PROMPTS) as connection:
+        error, code = await refusal_of(connection)
+    assert error.startswith("NOT_SUPPORTED: text_prompt: the loaded model follows no prompt")
     assert code == aiohttp.WSCloseCode.POLICY_VIOLATION
 
 

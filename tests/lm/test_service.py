@@ -8,7 +8,7 @@ import pytest
 from fake_services import FakeLmService, fake_lm_service
 from fake_steppers import CODEBOOKS, POISON
 from kaiwa.v1 import lm_pb2, settings_pb2
-from service_messages import generate_config, generate_frame
+from service_messages import generate_config, generate_frame, generate_settings
 from serving_calls import all_of, failure_of, until
 
 
@@ -75,6 +75,30 @@ async def test_the_inner_monologue_comes_as_words_with_their_steps(lm: FakeLmSer
     assert [piece.step for piece in pieces] == sorted({piece.step for piece in pieces})
 
 
+async def test_other_sampling_holds_from_the_step_of_the_next_frame_which_records_it(
+    lm: FakeLmService,
+) -> None:
+    requests = (
+        generate_config(seed=7, text_top_k=9),
+        generate_frame(0),
+        generate_settings(text_temperature=0.0),
+        generate_settings(audio_top_k=3),
+        generate_frame(1),
+        generate_frame(2),
+        generate_settings(text_temperature=2.5),
+        generate_frame(3),
+        generate_settings(audio_temperature=0.5),
+    )
+    _, *steps, _ = await all_of(generate(lm, *requests))
+    records = [response.step.record for response in steps]
+    changed = [record.step for record in records if record.HasField("sampling")]
+    assert changed == [2, 4], "the last one comes too late for a step"
+    first, second = records[2].sampling, records[4].sampling
+    assert (first.text_temperature, first.text_top_k, first.audio_top_k) == (0, 9, 3)
+    assert first.audio_temperature == pytest.approx(0.8), "what is left out stays as it is"
+    assert (second.text_temperature, second.text_top_k, second.audio_top_k) == (2.5, 9, 3)
+
+
 async def test_a_seed_is_chosen_when_none_is_given_and_differs_between_sessions(
     lm: FakeLmService,
 ) -> None:
@@ -111,6 +135,21 @@ BAD_CALLS = {
     "no choice": ([generate_config(audio_top_k=0)], "INVALID_ARGUMENT", "BAD_SETTINGS"),
     "unknown policy": ([generate_config(start_policy=9)], "INVALID_ARGUMENT", "BAD_SETTINGS"),
     "negative seed": ([generate_config(seed=-1)], "INVALID_ARGUMENT", "BAD_SETTINGS"),
+    "hot in mid-call": (
+        [generate_config(), generate_frame(0), generate_settings(audio_temperature=5.5)],
+        "INVALID_ARGUMENT",
+        "BAD_SETTINGS",
+    ),
+    "seed in mid-call": (
+        [generate_config(seed=1), generate_settings(seed=1)],
+        "INVALID_ARGUMENT",
+        "BAD_SETTINGS",
+    ),
+    "policy in mid-call": (
+        [generate_config(), generate_settings(start_policy=1)],
+        "INVALID_ARGUMENT",
+        "BAD_SETTINGS",
+    ),
     "poison": ([generate_config(), generate_frame(0, POISON)], "INTERNAL", "MODEL_FAILED"),
 }
 
@@ -136,6 +175,8 @@ async def test_what_is_wrong_is_said_in_a_sentence(lm: FakeLmService) -> None:
     assert token == "frame 0 has token 256 in codebook 0: tokens go from 0 to 255"
     _, _, count = await failure_of(generate(lm, generate_config(), generate_frame(0, codebooks=9)))
     assert count == "frame 0 has 9 tokens: send 8, one for each codebook"
+    _, _, seed = await failure_of(generate(lm, generate_config(), generate_settings(seed=5)))
+    assert seed == "seed holds for the whole call: leave it out in mid-call"
 
 
 async def test_a_call_without_a_config_in_time_is_ended() -> None:

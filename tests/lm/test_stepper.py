@@ -1,14 +1,15 @@
 """Sessions in the LM's slots, on a tiny model with random weights, sampling as sessions do."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from kaiwa_server.audio import CodeFrame
+from kaiwa_server.journal import Sampling
 from kaiwa_server.lm.settings import LmSettings
-from kaiwa_server.lm.stepper import LmStepper, StepOutput, uniforms
+from kaiwa_server.lm.stepper import LmStepper, Resampled, StepInput, StepOutput, uniforms
 from models.tiny_lm import TINY, tiny_lm
 
 SLOTS = 4
@@ -16,29 +17,47 @@ SLOTS = 4
 
 @dataclass(frozen=True)
 class Session:
-    """What a session is given: settings, and a frame for each step from its step 1 on."""
+    """What a session is given: settings, and a frame for each step from its step 1 on.
+
+    `changes` says before which steps it is drawn otherwise, and how.
+    """
 
     settings: LmSettings
     frames: list[CodeFrame]
+    changes: dict[int, Sampling] = field(default_factory=dict)
 
     @property
-    def inputs(self) -> list[CodeFrame | None]:
-        return [None, *self.frames]
+    def inputs(self) -> list[StepInput]:
+        return [
+            None,
+            *(
+                Resampled(frame, self.changes[step]) if step in self.changes else frame
+                for step, frame in enumerate(self.frames, 1)
+            ),
+        ]
 
 
-def random_session(luck: random.Random, frames: int) -> Session:
-    settings = LmSettings(
+def random_settings(luck: random.Random) -> LmSettings:
+    return LmSettings(
         text_temperature=luck.choice([0.0, 0.7, 1.3]),
         text_top_k=luck.choice([1, 25, 32_000]),
         audio_temperature=luck.choice([0.3, 0.8, 2.0]),
         audio_top_k=luck.choice([2, 250]),
         seed=luck.getrandbits(63),
     )
+
+
+def random_session(luck: random.Random, frames: int) -> Session:
+    """A session of so many frames, whose sampling changes before one in five."""
+    settings = random_settings(luck)
     tokens = [
         tuple(luck.randrange(TINY.codebook_size) for _ in range(TINY.codebooks))
         for _ in range(frames)
     ]
-    return Session(settings, [CodeFrame(i, frame) for i, frame in enumerate(tokens)])
+    changes = {
+        step: random_settings(luck).sampling for step in range(1, frames + 1) if luck.random() < 0.2
+    }
+    return Session(settings, [CodeFrame(i, frame) for i, frame in enumerate(tokens)], changes)
 
 
 def alone(session: Session, stepper: LmStepper | None = None, slot: int = 0) -> list[StepOutput]:
@@ -50,7 +69,7 @@ def alone(session: Session, stepper: LmStepper | None = None, slot: int = 0) -> 
 
 @pytest.fixture
 def session() -> Session:
-    return random_session(random.Random(1), frames=30)
+    return replace(random_session(random.Random(1), frames=30), changes={})
 
 
 def test_a_session_among_others_says_what_it_says_alone() -> None:
@@ -112,6 +131,36 @@ def test_a_frame_given_to_step_0_is_recorded_and_not_heard(session: Session) -> 
     assert dropped[0].record.user_tokens == session.frames[0].tokens
     written = [(o.record.text_token, o.record.moshi_tokens, o.frame) for o in dropped]
     assert written == [(o.record.text_token, o.record.moshi_tokens, o.frame) for o in alone(late)]
+
+
+def written(outputs: list[StepOutput]) -> list[tuple[int, tuple[int, ...]]]:
+    return [(output.record.text_token, output.record.moshi_tokens) for output in outputs]
+
+
+def test_other_sampling_holds_from_its_step_on_and_is_in_its_record(session: Session) -> None:
+    hot = replace(session.settings, text_temperature=5.0, audio_temperature=5.0).sampling
+    as_it_was, changed = alone(session), alone(replace(session, changes={12: hot}))
+    assert changed[:12] == as_it_was[:12]
+    assert written(changed[12:]) != written(as_it_was[12:])
+    assert [output.record.sampling for output in changed] == [None] * 12 + [hot] + [None] * 18
+
+
+def test_sampling_that_is_other_from_step_0_on_is_as_if_begun_with(session: Session) -> None:
+    other = random_settings(random.Random(4))
+    begun_with = replace(session.settings, **asdict(other.sampling))
+    stepper = LmStepper(tiny_lm(), 1)
+    stepper.begin(0, session.settings)
+    first, *rest = session.frames
+    changed = [stepper.step({0: Resampled(first, other.sampling)})[0]]
+    changed += [stepper.step({0: frame})[0] for frame in rest]
+    stepper.begin(0, begun_with)
+    assert written(changed) == written([stepper.step({0: frame})[0] for frame in session.frames])
+
+
+def test_a_reused_slot_knows_nothing_of_sampling_that_was_changed(session: Session) -> None:
+    stepper = LmStepper(tiny_lm(), 1)
+    alone(replace(session, changes={3: random_settings(random.Random(4)).sampling}), stepper)
+    assert alone(session, stepper) == alone(session)
 
 
 def test_a_seed_says_what_is_drawn(session: Session) -> None:

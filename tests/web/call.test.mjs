@@ -51,6 +51,22 @@ test("the config goes first, and sound only once the service is ready", async ()
   socket.close();
 });
 
+test("settings are changed in mid-call, and only while the user speaks", async () => {
+  const { screen, call, socket } = await connected();
+  call.sample({ textTemperature: 1 });
+  assert.equal(socket.sent.length, 1);
+  socket.hear({ ready: { modelName: "parrot", seed: "7" } });
+  call.sample({ textTemperature: 0.5 });
+  assert.deepEqual(JSON.parse(socket.sent[1]), { settings: { textTemperature: 0.5 } });
+  const event = { step: "9", samplingChanged: { sampling: { textTemperature: 0.5, audioTemperature: 0.8 } } };
+  socket.hear({ event });
+  assert.deepEqual(named(screen, "event"), [event]);
+  call.hangUp();
+  call.sample({ textTemperature: 2 });
+  assert.equal(socket.sent.at(-1).length, 0);
+  socket.close();
+});
+
 test("who hangs up gets the summary, and a recording of what was said until then", async () => {
   const { screen, call, socket } = await talking();
   for (let n = 0; n < 50; n++) microphone.record(n * 0.02);

@@ -92,6 +92,24 @@ async def test_the_settings_are_what_the_model_is_asked(
     assert not settings.HasField("audio_temperature")
 
 
+async def test_temperatures_are_changed_in_mid_call_and_the_seed_is_not(
+    gateway: Gateway, microphone: Path, tmp_path: Path
+) -> None:
+    async with page_in_chromium(gateway.url, tmp_path, microphone) as page:
+        await page.click("#talk")
+        await until_state(page, "talking")
+        assert await page.evaluate("document.querySelector('[name=seed]').disabled")
+        words = "document.querySelector('[name=textTemperature]')"
+        change = f"{words}.dispatchEvent(new Event('change', {{ bubbles: true }}))"
+        await page.evaluate(f"{words}.value = '7'; {change}")  # more than it may be
+        await page.evaluate(f"{words}.value = '0.5'; {change}")
+        await page.until("document.querySelector('#news').innerText.includes('temperature 0.5')")
+    [_, settings] = gateway.codec.settings
+    assert settings.text_temperature == 0.5
+    assert settings.audio_temperature == pytest.approx(0.8), "what is empty has its default"
+    assert not settings.HasField("seed")
+
+
 async def test_a_full_service_says_what_it_is(
     gateway: Gateway, microphone: Path, tmp_path: Path
 ) -> None:

@@ -23,7 +23,7 @@ type CodecServiceClient interface {
 	Decode(ctx context.Context, opts ...grpc.CallOption) (CodecService_DecodeClient, error)
 	// Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
 	// slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-	// `user_frame`. The first response is `accepted`.
+	// `user_frame`, or `settings` before it. The first response is `accepted`.
 	Converse(ctx context.Context, opts ...grpc.CallOption) (CodecService_ConverseClient, error)
 	// Tells what is loaded here and in the LM service behind it.
 	GetCodecInfo(ctx context.Context, in *GetCodecInfoRequest, opts ...grpc.CallOption) (*GetCodecInfoResponse, error)
@@ -149,7 +149,7 @@ type CodecServiceServer interface {
 	Decode(CodecService_DecodeServer) error
 	// Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
 	// slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-	// `user_frame`. The first response is `accepted`.
+	// `user_frame`, or `settings` before it. The first response is `accepted`.
 	Converse(CodecService_ConverseServer) error
 	// Tells what is loaded here and in the LM service behind it.
 	GetCodecInfo(context.Context, *GetCodecInfoRequest) (*GetCodecInfoResponse, error)

@@ -19,7 +19,7 @@ const _ = grpc.SupportPackageIsVersion7
 type LmServiceClient interface {
 	// Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
 	// when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-	// `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+	// `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
 	// owed are sent, then `summary`, then OK: any other end is an abnormal one.
 	// Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
 	// INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
@@ -83,7 +83,7 @@ func (c *lmServiceClient) GetModelInfo(ctx context.Context, in *GetModelInfoRequ
 type LmServiceServer interface {
 	// Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
 	// when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-	// `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+	// `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
 	// owed are sent, then `summary`, then OK: any other end is an abnormal one.
 	// Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
 	// INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for

@@ -8,9 +8,9 @@
         async for event in talk:        # Audio, Text, ..., Summary
             ...
 
-A talk can be muted, put on hold, and its voice flushed. `pace="fast"` is for files: the service
-then hears as fast as it can, and no sound is lost however fast it is sent. `kaiwa.rendering` does
-all of that for a file that is there as a whole.
+A talk can be muted, put on hold, and its voice flushed; `sample` changes its temperatures.
+`pace="fast"` is for files: the service then hears as fast as it can, and no sound is lost however
+fast it is sent. `kaiwa.rendering` does all of that for a file that is there as a whole.
 
 Speaking and listening go on at the same time in two tasks. To leave the block, or to cancel the
 task that is in it, ends the call at once. What this module needs is grpcio and protobuf; numpy only
@@ -178,6 +178,26 @@ class Talk:
             RuntimeError: `end` was called before.
         """
         await self._ask(dialogue_pb2.ConverseRequest(flush=dialogue_pb2.Flush()))
+
+    async def sample(
+        self,
+        *,
+        text_temperature: float | None = None,
+        text_top_k: int | None = None,
+        audio_temperature: float | None = None,
+        audio_top_k: int | None = None,
+    ) -> None:
+        """Has the model draw its tokens otherwise from here on; what is None stays as it is.
+
+        See `Settings` for the limits: a value outside them ends the talk. The event
+        `SamplingChanged` answers, and says from which step on.
+
+        Raises:
+            KaiwaError: the call has failed or ended.
+            RuntimeError: `end` was called before.
+        """
+        settings = Settings(text_temperature, text_top_k, audio_temperature, audio_top_k)
+        await self._ask(dialogue_pb2.ConverseRequest(settings=settings_message(settings)))
 
     async def end(self) -> None:
         """Says that nothing more will be said; what is owed and the summary still arrive."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from kaiwa.v1 import dialogue_pb2
+from kaiwa.v1 import dialogue_pb2, settings_pb2
 
 if TYPE_CHECKING:
     import numpy as np
@@ -179,6 +179,18 @@ class RecordingStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingChanged:
+    """The answer to `Talk.sample`: tokens are drawn so from this step on."""
+
+    step: int
+    """The first step that is drawn so."""
+    text_temperature: float
+    text_top_k: int
+    audio_temperature: float
+    audio_top_k: int
+
+
+@dataclass(frozen=True, slots=True)
 class GoingAway:
     """The service is going away: finish soon, or open a new conversation."""
 
@@ -225,6 +237,7 @@ Event: TypeAlias = (
     | AudioReport
     | ContextRolled
     | RecordingStopped
+    | SamplingChanged
     | GoingAway
     | Summary
 )
@@ -288,10 +301,22 @@ def _read_notice(event: dialogue_pb2.Event) -> Event | None:
             return ContextRolled(event.step, event.context_rolled.context_steps)
         case "recording_stopped":
             return RecordingStopped(event.step)
+        case "sampling_changed":
+            return _read_sampling(event.step, event.sampling_changed.sampling)
         case "going_away":
             return GoingAway(event.step, event.going_away.grace_ms)
         case _:
             return None
+
+
+def _read_sampling(step: int, sampling: settings_pb2.Sampling) -> SamplingChanged:
+    return SamplingChanged(
+        step=step,
+        text_temperature=sampling.text_temperature,
+        text_top_k=sampling.text_top_k,
+        audio_temperature=sampling.audio_temperature,
+        audio_top_k=sampling.audio_top_k,
+    )
 
 
 def _read_report(step: int, report: dialogue_pb2.AudioReport) -> AudioReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class Step:
     text: int
     moshi: tuple[int, ...]
     user: tuple[int, ...]
+    sampling: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The contract's `Sampling` in JSON, where the session changed it before this step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,10 @@ def _step(file: Path, number: int, line: bytes) -> Step:
         if step["step"] != number:
             raise BadJournal(f"{file}: step {step['step']} stands where {number} is expected")
         return Step(
-            int(step["text"]), tuple(map(int, step["moshi"])), tuple(map(int, step["user"]))
+            int(step["text"]),
+            tuple(map(int, step["moshi"])),
+            tuple(map(int, step["user"])),
+            dict(step.get("sampling", {})),
         )
     except BadJournal:
         raise

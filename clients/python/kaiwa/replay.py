@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from google.protobuf import json_format
@@ -37,10 +38,10 @@ async def replay(
 ) -> Difference | None:
     """Plays a session again, as fast as the LM service at `target` (host:port) can.
 
-    The LM is given the session's settings, its seed, and in each step the user's tokens of then;
-    what it writes is compared with the journal, up to the first step that differs: all that come
-    after it follow from it. Gives None where every token is equal. `on_step` is told how many
-    steps have been compared.
+    The LM is given the session's settings, its seed, and in each step the user's tokens of then,
+    and the sampling that was changed before it; what it writes is compared with the journal, up to
+    the first step that differs: all that come after it follow from it. Gives None where every token
+    is equal. `on_step` is told how many steps have been compared.
 
     A journal has every step of its session, so the session may be longer than the context; for one
     that was held the steps simply go on, since the model's clock stood meanwhile.
@@ -50,9 +51,9 @@ async def replay(
         KaiwaError: the service cannot be reached or refuses, its model has other weights
             (OTHER_MODEL, unless `any_model`), or a step does not come in time.
     """
-    config = lm_pb2.GenerateConfig(settings=_settings(journal))
+    requests = iter(_requests(journal))
     async with grpc.aio.insecure_channel(target, options=CHANNEL_OPTIONS) as channel:
-        call = lm_pb2_grpc.LmServiceStub(channel).Generate(_requests(config, journal))
+        call = lm_pb2_grpc.LmServiceStub(channel).Generate(requests)
         try:
             async with aclosing(_responses(call, target, answer_within_s)) as responses:
                 accepted = await anext(responses)
@@ -63,21 +64,28 @@ async def replay(
             call.cancel()
 
 
-def _settings(journal: Journal) -> settings_pb2.SessionSettings:
+def _requests(journal: Journal) -> list[lm_pb2.GenerateRequest]:
+    """Gives what the session's LM was sent: its settings, then each frame, with what changed."""
+    settings = _settings("the header", journal.settings)
+    config = lm_pb2.GenerateConfig(settings=settings)
+    requests = [lm_pb2.GenerateRequest(config=config)]
+    index = 0
+    for number, step in enumerate(journal.steps):
+        if step.sampling:
+            changed = _settings(f"step {number}", step.sampling)
+            requests.append(lm_pb2.GenerateRequest(settings=changed))
+        if step.user:
+            frame = frames_pb2.CodeFrame(index=index, tokens=step.user)
+            requests.append(lm_pb2.GenerateRequest(user_frame=frame))
+            index += 1
+    return requests
+
+
+def _settings(where: str, in_json: Mapping[str, Any]) -> settings_pb2.SessionSettings:
     try:
-        return json_format.ParseDict(dict(journal.settings), settings_pb2.SessionSettings())
+        return json_format.ParseDict(dict(in_json), settings_pb2.SessionSettings())
     except json_format.ParseError as error:
-        raise BadJournal(f"the settings in the header are not a session's: {error}") from None
-
-
-async def _requests(
-    config: lm_pb2.GenerateConfig, journal: Journal
-) -> AsyncIterator[lm_pb2.GenerateRequest]:
-    yield lm_pb2.GenerateRequest(config=config)
-    frames = (step.user for step in journal.steps if step.user)
-    for index, tokens in enumerate(frames):
-        frame = frames_pb2.CodeFrame(index=index, tokens=tokens)
-        yield lm_pb2.GenerateRequest(user_frame=frame)
+        raise BadJournal(f"the settings in {where} are not a session's: {error}") from None
 
 
 async def _responses(

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from kaiwa_server.audio import CodeFrame, PcmFrame
-from kaiwa_server.codec.lm_link import LmLink
+from kaiwa_server.codec.lm_link import LmLink, NewSettings
 from kaiwa_server.journal import StepRecord, TextPiece
 from kaiwa_server.serving.slot_feed import SlotFeed
 
@@ -36,21 +36,25 @@ class Conversation:
         self._decoder = decoder
         self._lm = lm
 
-    async def steps(self, user_frames: AsyncIterator[PcmFrame]) -> AsyncIterator[ConversationStep]:
+    async def steps(
+        self, user: AsyncIterator[PcmFrame | NewSettings]
+    ) -> AsyncIterator[ConversationStep]:
         """Gives every step of the session, in order, until the user's frames are answered.
 
-        What `user_frames` raises is raised here.
+        What `user` raises is raised here.
 
         Raises:
             ModelFailed: a step of the encoder or of the decoder raised.
             LmDown: see `LmLink.answers`.
             Upstream: see `LmLink.answers`.
         """
-        async for step in self._lm.answers(self._heard(user_frames)):
+        async for step in self._lm.answers(self._heard(user)):
             frame = step.moshi_frame
             sound = await self._decoder.answer(frame) if frame else None
             yield ConversationStep(step.record, sound, step.text)
 
-    async def _heard(self, user_frames: AsyncIterator[PcmFrame]) -> AsyncIterator[CodeFrame]:
-        async for frame in user_frames:
-            yield await self._encoder.answer(frame)
+    async def _heard(
+        self, user: AsyncIterator[PcmFrame | NewSettings]
+    ) -> AsyncIterator[CodeFrame | NewSettings]:
+        async for item in user:
+            yield item if isinstance(item, NewSettings) else await self._encoder.answer(item)

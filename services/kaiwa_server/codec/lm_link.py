@@ -25,6 +25,13 @@ class LmService(ServiceBehind):
 
 
 @dataclass(frozen=True, slots=True)
+class NewSettings:
+    """What a session asks of the model from its next frame on; the LM service judges it."""
+
+    message: settings_pb2.SessionSettings
+
+
+@dataclass(frozen=True, slots=True)
 class LmStep:
     """What one step of the LM did; `moshi_frame` is the frame that it completed, if any."""
 
@@ -68,25 +75,28 @@ class LmLink(Link[LmStep]):
             self._watchdog.owe()
         return accepted
 
-    async def answers(self, frames: AsyncIterator[CodeFrame]) -> AsyncIterator[LmStep]:
-        """Gives the session's steps, in order, until all that the frames set off have come.
+    async def answers(self, user: AsyncIterator[CodeFrame | NewSettings]) -> AsyncIterator[LmStep]:
+        """Gives the session's steps, in order, until all that the user's frames set off have come.
 
-        What `frames` raises is raised here.
+        What `user` raises is raised here.
 
         Raises:
             LmDown: the LM service ended the call, leaves a frame unanswered or answers nonsense.
             Upstream: it said what is wrong itself.
         """
         steps = self.steps()
-        self._steps.run(self._send(frames))
+        self._steps.run(self._send(user))
         async for step in steps:
             self._room.release()
             yield step
 
-    async def _send(self, frames: AsyncIterator[CodeFrame]) -> None:
-        async for frame in frames:
+    async def _send(self, user: AsyncIterator[CodeFrame | NewSettings]) -> None:
+        async for item in user:
+            if isinstance(item, NewSettings):
+                await self._write(lm_pb2.GenerateRequest(settings=item.message))
+                continue
             await self._room.acquire()
-            message = frames_pb2.CodeFrame(index=frame.index, tokens=frame.tokens)
+            message = frames_pb2.CodeFrame(index=item.index, tokens=item.tokens)
             await self._ask(lm_pb2.GenerateRequest(user_frame=message))
         await self.half_close()
 

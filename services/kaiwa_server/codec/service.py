@@ -2,16 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import grpc
-from kaiwa.v1 import codec_pb2, codec_pb2_grpc, frames_pb2, lm_pb2
+from kaiwa.v1 import codec_pb2, codec_pb2_grpc, frames_pb2, lm_pb2, settings_pb2
 
 from kaiwa_server.audio import FRAME_SAMPLES, SAMPLE_RATE_HZ, CodeFrame, PcmFrame
 from kaiwa_server.codec.config import CodecServiceConfig
 from kaiwa_server.codec.conversation import Conversation, ConversationStep
-from kaiwa_server.codec.lm_link import LmLink, LmService
+from kaiwa_server.codec.lm_link import LmLink, LmService, NewSettings
 from kaiwa_server.engine.step_loop import StepLoop
 from kaiwa_server.errors import BadFrame, ConfigMissing, ConfigRepeated
 from kaiwa_server.serving.calls import first_message
@@ -103,10 +103,8 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
                 seed=granted.seed, model=granted.model, codec=self._info()
             )
             yield codec_pb2.CodecServiceConverseResponse(accepted=accepted)
-            user_frames = _sound(
-                _user_frames(unless_silent(request_iterator, self._config.silence_s))
-            )
-            async for step in Conversation(encoder, decoder, lm).steps(user_frames):
+            user = _user(unless_silent(request_iterator, self._config.silence_s))
+            async for step in Conversation(encoder, decoder, lm).steps(user):
                 yield codec_pb2.CodecServiceConverseResponse(step=_step_message(step))
             summary = codec_pb2.CodecServiceConverseSummary(steps=lm.journal.steps)
             yield codec_pb2.CodecServiceConverseResponse(summary=summary)
@@ -162,16 +160,22 @@ async def _sound(messages: AsyncIterator[frames_pb2.PcmFrame]) -> AsyncIterator[
         expected_index += 1
 
 
-async def _user_frames(
+async def _user(
     requests: AsyncIterator[codec_pb2.CodecServiceConverseRequest],
-) -> AsyncIterator[frames_pb2.PcmFrame]:
+) -> AsyncIterator[PcmFrame | NewSettings]:
+    expected_index = 0
     async for request in requests:
         match request.WhichOneof("request"):
             case "config":
-                raise ConfigRepeated("a second `config`: settings hold for the whole call")
-            case None:
+                raise ConfigRepeated("a second `config`: it is given once")
+            case "settings":
+                yield NewSettings(request.settings)
+            case "user_frame":
+                message = request.user_frame
+                yield pcm_frame(message.index, message.samples, expected_index)
+                expected_index += 1
+            case _:
                 raise BadFrame("a message without a frame: send `user_frame`")
-        yield request.user_frame
 
 
 def _code_message(frame: CodeFrame) -> frames_pb2.CodeFrame:
@@ -191,6 +195,8 @@ def _step_message(step: ConversationStep) -> codec_pb2.CodecServiceConverseStep:
         moshi_tokens=step.record.moshi_tokens,
         user_tokens=step.record.user_tokens,
     )
+    if step.record.sampling:
+        record.sampling.CopyFrom(settings_pb2.Sampling(**asdict(step.record.sampling)))
     message = codec_pb2.CodecServiceConverseStep(record=record)
     if step.moshi_frame:
         message.moshi_frame.CopyFrom(_pcm_message(step.moshi_frame))

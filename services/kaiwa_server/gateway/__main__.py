@@ -64,7 +64,15 @@ async def serve(config: GatewayConfig) -> None:
         )
         sockets = Sockets(config.unread_s, server.why_closed, Origins(config.allow_origin))
         server.stop_together(sockets.stop)
-        app = http_app(dialogue, codec, host, sockets, config.first_message_timeout_s, signature)
+        app = http_app(
+            dialogue,
+            codec,
+            host,
+            sockets,
+            config.first_message_timeout_s,
+            signature,
+            config.prompts == "ignore",
+        )
         async with serving_http(app, config.host, config.http_port):
             await server.start()
             async with asyncio.TaskGroup() as group:

@@ -19,6 +19,21 @@ _NO_SEED = -1  # what PersonaPlex clients send when they want none
 _PROMPTS = ("text_prompt", "voice_prompt")
 
 
+def prompts_of(query: Mapping[str, str]) -> list[str]:
+    """Gives the names of the prompts in a query, which no loaded model would follow."""
+    return [name for name in _PROMPTS if query.get(name)]
+
+
+def refuse_prompts(query: Mapping[str, str]) -> None:
+    """Returns if a query has no prompt.
+
+    Raises:
+        NotSupported: it has one.
+    """
+    if prompts := prompts_of(query):
+        raise NotSupported(f"{prompts[0]}: the loaded model follows no prompt; leave it out")
+
+
 def settings_of(query: Mapping[str, str]) -> dict[str, float]:
     """Gives the session settings that a query names, by their names in the contract.
 
@@ -26,11 +41,7 @@ def settings_of(query: Mapping[str, str]) -> dict[str, float]:
 
     Raises:
         BadSettings: a value is not a number.
-        NotSupported: a prompt, which the model would not follow.
     """
-    for name in _PROMPTS:
-        if query.get(name):
-            raise NotSupported(f"{name}: the loaded model follows no prompt; leave it out")
     settings: dict[str, float] = {}
     for name, field, number in _SETTINGS:
         text = query.get(name)

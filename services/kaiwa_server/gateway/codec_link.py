@@ -96,6 +96,11 @@ class CodecLink(Link[CodecStep]):
         )
         return in_json
 
+    async def change(self, settings: Mapping[str, float]) -> None:
+        """Asks the model for other settings, by the contract's names, from the next frame on."""
+        message = settings_pb2.SessionSettings(**settings)  # type: ignore[arg-type]
+        await self._write(codec_pb2.CodecServiceConverseRequest(settings=message))
+
     async def send(self, frame: PcmFrame) -> None:
         """Sends the user's next frame."""
         samples = frame.samples.astype(SAMPLES_FORMAT, copy=False).tobytes()

@@ -4,9 +4,11 @@ import asyncio
 import math
 from collections.abc import AsyncIterator
 
+import numpy as np
+
 from kaiwa_server.errors import KaiwaError
 from kaiwa_server.gateway.codec_link import CodecLink
-from kaiwa_server.gateway.inputs import Flush, Hold, Input, Mute
+from kaiwa_server.gateway.inputs import Flush, Hold, Input, Mute, NewSettings
 from kaiwa_server.gateway.metrics import GatewayMetrics
 from kaiwa_server.gateway.outbox import Outbox
 from kaiwa_server.gateway.outputs import GoingAway
@@ -58,6 +60,7 @@ class Conversation:
         self._pace = pace
         self._draining = draining
         self._grace_ms = grace_ms
+        self._new_settings: dict[str, float] = {}
         self._something_to_send = asyncio.Event()
         self._sent = asyncio.Event()
         self._clock = asyncio.get_running_loop().time
@@ -84,13 +87,19 @@ class Conversation:
 
     async def _hear(self, inputs: AsyncIterator[Input]) -> None:
         async for said in inputs:
+            if not isinstance(said, np.ndarray):
+                while self._session.must_send_first:
+                    await self._until_sent()
             self._take_in(said, self._clock())
             self._something_to_send.set()
             while self._session.full:
-                self._sent.clear()
-                await self._sent.wait()
+                await self._until_sent()
         self._session.finish(self._clock())
         self._something_to_send.set()
+
+    async def _until_sent(self) -> None:
+        self._sent.clear()
+        await self._sent.wait()
 
     def _take_in(self, said: Input, now_s: float) -> None:
         match said:
@@ -100,19 +109,28 @@ class Conversation:
                 self._session.hold(held, now_s)
             case Flush():
                 self._outbox.flush(self._session.journal.steps, now_s)
+            case NewSettings(given):
+                self._new_settings |= given
             case samples:
                 self._session.hear(samples, now_s)
 
     async def _send(self) -> None:
         while not self._session.all_sent:
             await self._until_something_to_send()
+            await self._send_settings()
             while frame := self._session.next_frame(self._clock()):
                 self._metrics.frames_in.inc()
                 if self._recording:
                     self._recording.hear(frame)
                 await self._link.send(frame)
                 self._sent.set()
+                await self._send_settings()
         await self._link.half_close()
+
+    async def _send_settings(self) -> None:
+        while self._new_settings:
+            settings, self._new_settings = self._new_settings, {}
+            await self._link.change(settings)
 
     async def _until_something_to_send(self) -> None:
         next_s = self._session.next_frame_s

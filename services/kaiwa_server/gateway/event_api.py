@@ -1,6 +1,8 @@
 """The contract's events: what a conversation tells its client beside voice and words."""
 
-from kaiwa.v1 import dialogue_pb2
+from dataclasses import asdict
+
+from kaiwa.v1 import dialogue_pb2, settings_pb2
 
 from kaiwa_server.audio import FRAME_MS
 from kaiwa_server.gateway.outputs import (
@@ -13,6 +15,7 @@ from kaiwa_server.gateway.outputs import (
     Lag,
     Notice,
     RecordingStopped,
+    SamplingChanged,
     SpeakingStarted,
     SpeakingStopped,
     VoiceDropped,
@@ -46,6 +49,8 @@ def event_message(notice: Notice) -> dialogue_pb2.Event:
             message.context_rolled.context_steps = context_steps
         case RecordingStopped():
             message.recording_stopped.SetInParent()
+        case SamplingChanged(_, sampling):
+            message.sampling_changed.sampling.CopyFrom(settings_pb2.Sampling(**asdict(sampling)))
         case GoingAway(_, grace_ms):
             message.going_away.grace_ms = grace_ms
     return message

@@ -20,12 +20,14 @@ def http_app(
     sockets: Sockets,
     first_message_timeout_s: float,
     signature: TwilioSignature | None,
+    takes_prompts: bool,
 ) -> web.Application:
     """Gives the HTTP side of the gateway."""
     app = web.Application()
     app.router.add_get("/v1/converse", JsonApi(dialogue, sockets).converse)
     phone = TwilioApi(codec, host, sockets, first_message_timeout_s, signature)
     app.router.add_get("/v1/twilio", phone.call)
-    app.router.add_get("/api/chat", WebSocketApi(codec, host, sockets).chat)
+    chat = WebSocketApi(codec, host, sockets, takes_prompts)
+    app.router.add_get("/api/chat", chat.chat)
     app.router.add_routes(page_routes())
     return app

@@ -5,9 +5,9 @@ whose page it is. What is no browser sends none, or could send any.
 """
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
-ANY_ORIGIN = "*"
+from kaiwa_server.serving.origin import ANY_ORIGIN, host_of
+
 MAX_TOLD_CHARACTERS = 100
 
 
@@ -27,7 +27,7 @@ class Origins:
         """
         if origin is None or ANY_ORIGIN in self._allowed or origin.lower() in self._allowed:
             return None
-        own = _host_of(origin)
+        own = host_of(origin)
         if own and own == host.lower():
             return None
         told = origin[:MAX_TOLD_CHARACTERS]
@@ -36,27 +36,3 @@ class Origins:
             f"--allow-origin {told} if it should; if it is this gateway's own page, let the proxy "
             "pass Host on as it comes"
         )
-
-
-def check_origin(origin: str) -> str:
-    """Gives an origin that an operator allows.
-
-    Raises:
-        ValueError: it is none.
-    """
-    host = _host_of(origin)
-    if origin != ANY_ORIGIN and (not host or origin.lower().partition("://")[2] != host):
-        raise ValueError(
-            f"{origin!r} is no origin: write scheme, host and port as browsers do, without a path, "
-            "for instance https://voice.example.org or http://localhost:5173, or * for any"
-        )
-    return origin
-
-
-def _host_of(origin: str) -> str:
-    """Gives the host and port of a web page's origin, in lower case; nothing where it is none."""
-    try:
-        parts = urlsplit(origin.lower())
-    except ValueError:
-        return ""
-    return parts.netloc if parts.scheme in ("http", "https") else ""

@@ -6,7 +6,7 @@ Moshi's voice comes among these as `PcmFrame`s, its words as `TextPiece`s.
 from dataclasses import dataclass
 
 from kaiwa_server.audio import PcmFrame
-from kaiwa_server.journal import TextPiece
+from kaiwa_server.journal import Sampling, TextPiece
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +105,14 @@ class RecordingStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplingChanged:
+    """From this step on tokens are drawn so, as the client asked."""
+
+    step: int
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
 class GoingAway:
     """The gateway is draining."""
 
@@ -139,6 +147,7 @@ Notice = (
     | AudioReport
     | ContextRolled
     | RecordingStopped
+    | SamplingChanged
     | GoingAway
 )
 Output = Ready | PcmFrame | TextPiece | Notice | Summary

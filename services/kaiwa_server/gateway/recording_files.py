@@ -2,9 +2,10 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
@@ -47,7 +48,8 @@ def new_file(path: Path) -> BinaryIO:
 class RecordingFiles:
     """`talk.ogg`, `events.jsonl` and `journal.jsonl` in a folder that it makes.
 
-    They are open for as long as the `with` block lasts. All of it raises OSError.
+    They are open for as long as the `with` block lasts. All of it raises OSError. Files that cannot
+    even be begun are removed again.
 
     A block of sound, a line and a step are whole in their file before the call returns.
     """
@@ -57,13 +59,17 @@ class RecordingFiles:
         self._encoder = encoder
         self._ogg = OggOpusWriter(1, SAMPLE_RATE_HZ, encoder.lookahead_samples, channels=2)
         folder.mkdir(mode=0o700)
-        with ExitStack() as opening:
-            self._sound = opening.enter_context(open_file(folder / "talk.ogg"))
-            self._events = opening.enter_context(open_file(folder / "events.jsonl"))
-            self._journal = opening.enter_context(open_file(folder / "journal.jsonl"))
-            self._write(self._sound, self._ogg.headers())
-            self._write_line(self._journal, _header_line(header))
-            self._open = opening.pop_all()
+        try:
+            with ExitStack() as opening:
+                self._sound = opening.enter_context(open_file(folder / "talk.ogg"))
+                self._events = opening.enter_context(open_file(folder / "events.jsonl"))
+                self._journal = opening.enter_context(open_file(folder / "journal.jsonl"))
+                self._write(self._sound, self._ogg.headers())
+                self._write_line(self._journal, _header_line(header))
+                self._open = opening.pop_all()
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -82,15 +88,15 @@ class RecordingFiles:
 
     def step(self, record: StepRecord) -> None:
         """Adds a step to the journal."""
-        self._write_line(
-            self._journal,
-            {
-                "step": record.step,
-                "text": record.text_token,
-                "moshi": record.moshi_tokens,
-                "user": record.user_tokens,
-            },
-        )
+        line: dict[str, object] = {
+            "step": record.step,
+            "text": record.text_token,
+            "moshi": record.moshi_tokens,
+            "user": record.user_tokens,
+        }
+        if record.sampling is not None:
+            line["sampling"] = asdict(record.sampling)
+        self._write_line(self._journal, line)
 
     def sync(self) -> None:
         """Returns when what was written survives the machine, too."""

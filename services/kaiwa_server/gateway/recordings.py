@@ -102,21 +102,26 @@ class Recordings:
         )
 
     def _close(self, name: str, cut: bool) -> None:
-        (self._root / (name + UNFINISHED)).rename(self._root / (name + CUT * cut))
+        closed = name + CUT * cut
+        (self._root / (name + UNFINISHED)).rename(self._root / closed)
         folder = os.open(self._root, os.O_RDONLY)
         try:
             os.fsync(folder)  # so that the name, too, survives the machine
         finally:
             os.close(folder)
-        self._make_room()
+        self._make_room(closed)
 
-    def _make_room(self) -> bool:
-        """Removes what is too old or too much; gives whether what is left is within the limit."""
+    def _make_room(self, closed: str = "") -> bool:
+        """Removes what is too old or too much; gives whether what is left is within the limit.
+
+        What has just been `closed` stays until the next one needs its room, since it may have been
+        ended by the limit itself.
+        """
         sizes = {folder: _size_bytes(folder) for folder in self._root.glob(NAMES)}
         total_bytes = sum(sizes.values())
         oldest = datetime.fromtimestamp(self._clock() - self._max_days * _DAY_S, UTC)
         for folder in sorted(sizes):  # their names begin with the time
-            if folder.suffix == UNFINISHED:
+            if folder.suffix == UNFINISHED or folder.name == closed:
                 continue
             if total_bytes > self._max_bytes or folder.name < f"{oldest:%Y%m%dT%H%M%SZ}":
                 log.info("recording %s is removed: too old, or no room for it", folder.name)

@@ -4,9 +4,9 @@ from typing import Final
 
 from kaiwa.v1 import dialogue_pb2
 
-from kaiwa_server.errors import BadFrame, BadSettings, ConfigRepeated, NotSupported
+from kaiwa_server.errors import BadFrame, BadSettings, ConfigRepeated
 from kaiwa_server.gateway.formats import SoundDecoder
-from kaiwa_server.gateway.inputs import Flush, Hold, Input, Mute
+from kaiwa_server.gateway.inputs import Flush, Hold, Input, Mute, NewSettings
 from kaiwa_server.gateway.pace import Pace
 
 _PACES: Final = {
@@ -32,7 +32,6 @@ def input_of(request: dialogue_pb2.ConverseRequest, decoder: SoundDecoder) -> In
 
     Raises:
         ConfigRepeated: a second config.
-        NotSupported: a change of the settings.
         BadFrame: there is nothing in it.
         BadRequest: what `decoder` raises.
     """
@@ -46,11 +45,10 @@ def input_of(request: dialogue_pb2.ConverseRequest, decoder: SoundDecoder) -> In
         case "flush":
             return Flush()
         case "config":
-            raise ConfigRepeated("a second `config`: settings hold for the whole call")
+            raise ConfigRepeated("a second `config`: it is given once; see `settings`")
         case "settings":
-            raise NotSupported(
-                "`settings` in mid-call: the loaded models hold theirs for the whole call; open a "
-                "new conversation with these"
+            return NewSettings(
+                {field.name: value for field, value in request.settings.ListFields()}
             )
         case _:
             raise BadFrame("a message without sound: send `audio`, or a control")

@@ -24,6 +24,7 @@ from kaiwa_server.gateway.outputs import (
     Lag,
     Notice,
     Output,
+    SamplingChanged,
     Summary,
 )
 from kaiwa_server.gateway.pace import Pace
@@ -187,6 +188,11 @@ class Session:
         return self._user.full
 
     @property
+    def must_send_first(self) -> bool:
+        """Whether a control has to wait until what was heard before it is on its way."""
+        return self._pace is Pace.FAST and self._user.next_s < math.inf
+
+    @property
     def all_sent(self) -> bool:
         """Whether the user has finished and `next_frame` has given everything."""
         return self._user.all_taken
@@ -208,6 +214,8 @@ class Session:
         self._untold.clear()
         if number == self._context_steps:
             outputs.append(ContextRolled(number, self._context_steps))
+        if step.record.sampling is not None:
+            outputs.append(SamplingChanged(number, step.record.sampling))
         if step.text is not None:
             outputs.append(step.text)
         answered = self._answered(number)

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 
 from kaiwa_server.audio import PcmFrame
 from kaiwa_server.errors import BadRequest, ConfigMissing, ConfigRepeated, KaiwaError
+from kaiwa_server.gateway.chat_query import refuse_prompts
 from kaiwa_server.gateway.codec_link import CodecLink, CodecService
 from kaiwa_server.gateway.formats import Coding, Samples, decoder_of, encoder_of
 from kaiwa_server.gateway.host import Host
@@ -82,6 +83,7 @@ class TwilioApi:
         start = await first_message(messages, self._start_timeout_s)
         if not isinstance(start, Start):
             raise ConfigMissing("sound came before `start`: send that first")
+        refuse_prompts(start.parameters)
         link = CodecLink(self._codec, settings_message(start.parameters))
         inputs = _inputs(messages)
         async with aclosing(self._host.converse("/v1/twilio", link, inputs)) as outputs:

@@ -2,9 +2,15 @@
 
 A message is binary; its first byte is its kind. The sound of each direction is one continuous
 Ogg-Opus stream, cut anywhere.
+
+A prompt is passed over, as Moshi's own server does, but not in silence: the client is told by a
+message of metadata, and the log has a line. Some clients, such as LiveKit's plugin, cannot leave
+prompts out. An operator may have them refused instead.
 """
 
 import asyncio
+import json
+import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
@@ -14,7 +20,7 @@ from kaiwa.v1.settings_pb2 import SessionSettings
 
 from kaiwa_server.audio import PcmFrame
 from kaiwa_server.errors import BadRequest, BadSettings, KaiwaError
-from kaiwa_server.gateway.chat_query import settings_of
+from kaiwa_server.gateway.chat_query import prompts_of, refuse_prompts, settings_of
 from kaiwa_server.gateway.codec_link import CodecLink, CodecService
 from kaiwa_server.gateway.formats import OggOpusDecoder, OggOpusEncoder, Samples
 from kaiwa_server.gateway.host import Host
@@ -22,7 +28,9 @@ from kaiwa_server.gateway.outputs import Output, Ready, Summary
 from kaiwa_server.gateway.sockets import Socket, Sockets
 from kaiwa_server.journal import TextPiece
 
-_HANDSHAKE, _AUDIO, _TEXT, _ERROR = b"\x00", b"\x01", b"\x02", b"\x05"
+_HANDSHAKE, _AUDIO, _TEXT, _METADATA, _ERROR = b"\x00", b"\x01", b"\x02", b"\x04", b"\x05"
+
+log = logging.getLogger(__name__)
 
 
 class WebSocketApi:
@@ -32,9 +40,13 @@ class WebSocketApi:
         codec: the codec service behind.
         host: where the conversations are held.
         sockets: where its WebSockets live.
+        takes_prompts: whether a client may send a prompt that is not followed.
     """
 
-    def __init__(self, codec: CodecService, host: Host, sockets: Sockets) -> None:
+    def __init__(
+        self, codec: CodecService, host: Host, sockets: Sockets, takes_prompts: bool
+    ) -> None:
+        self._takes_prompts = takes_prompts
         self._codec = codec
         self._host = host
         self._sockets = sockets
@@ -48,6 +60,8 @@ class WebSocketApi:
         return await self._sockets.hold(request, converse, _error_message)
 
     async def _converse(self, socket: Socket, query: Mapping[str, str]) -> None:
+        if not self._takes_prompts:
+            refuse_prompts(query)
         link = CodecLink(self._codec, settings_message(query))
         encoder, decoder = OggOpusEncoder(secrets.randbits(32)), OggOpusDecoder()
         sounds = _sounds(socket.messages, decoder)
@@ -57,6 +71,9 @@ class WebSocketApi:
                 message = _message(output, encoder)
                 if message:
                     await socket.send(message)
+                if isinstance(output, Ready) and (prompts := prompts_of(query)):
+                    log.warning("%s: not followed by the loaded model", ", ".join(prompts))
+                    await socket.send(_METADATA + json.dumps({"not_followed": prompts}).encode())
 
 
 def settings_message(query: Mapping[str, str]) -> SessionSettings:
@@ -64,7 +81,6 @@ def settings_message(query: Mapping[str, str]) -> SessionSettings:
 
     Raises:
         BadSettings: a value is not a number, or far outside its limits.
-        NotSupported: a prompt, which the model would not follow.
     """
     try:
         return SessionSettings(**settings_of(query))  # type: ignore[arg-type]

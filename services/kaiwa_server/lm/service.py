@@ -2,18 +2,17 @@
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import grpc
 from kaiwa.v1 import frames_pb2, lm_pb2, lm_pb2_grpc, settings_pb2
 
-from kaiwa_server.audio import CodeFrame
 from kaiwa_server.engine.step_loop import StepLoop
 from kaiwa_server.errors import BadFrame, BadSettings, ConfigMissing, ConfigRepeated
 from kaiwa_server.lm.config import LmServiceConfig
 from kaiwa_server.lm.settings import LmSettings
-from kaiwa_server.lm.stepper import StepOutput
+from kaiwa_server.lm.stepper import Resampled, StepInput, StepOutput
 from kaiwa_server.lm.text import TextPieces, Tokenizer
 from kaiwa_server.serving.calls import first_message
 from kaiwa_server.serving.frames import code_frame
@@ -22,7 +21,7 @@ from kaiwa_server.serving.slot_feed import SlotFeed
 from kaiwa_server.serving.slot_metrics import SlotMetrics
 
 Context = grpc.aio.ServicerContext[Any, Any]
-LmStepLoop = StepLoop[LmSettings, CodeFrame | None, StepOutput]
+LmStepLoop = StepLoop[LmSettings, StepInput, StepOutput]
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class LmServicer(lm_pb2_grpc.LmServiceServicer):
             yield lm_pb2.GenerateResponse(accepted=accepted)
             requests = unless_silent(request_iterator, self._config.silence_s)
             pieces = TextPieces(self._tokenizer)
-            async for output in feed.answers(self._inputs(requests, settings.keep_first_frame)):
+            async for output in feed.answers(self._inputs(requests, settings)):
                 yield lm_pb2.GenerateResponse(step=step_message(output, pieces))
             summary = lm_pb2.GenerateSummary(steps=feed.answered)
             yield lm_pb2.GenerateResponse(summary=summary)
@@ -84,23 +83,30 @@ class LmServicer(lm_pb2_grpc.LmServiceServicer):
         )
 
     async def _inputs(
-        self, requests: AsyncIterator[lm_pb2.GenerateRequest], keep_first_frame: bool
-    ) -> AsyncIterator[CodeFrame | None]:
+        self, requests: AsyncIterator[lm_pb2.GenerateRequest], settings: LmSettings
+    ) -> AsyncIterator[StepInput]:
         """What the session's steps are given: its frames, after a step that is given none."""
-        if keep_first_frame:
+        if settings.keep_first_frame:
             yield None
         expected_index = 0
+        changed = False
         async for request in requests:
             match request.WhichOneof("request"):
                 case "config":
-                    raise ConfigRepeated("a second `config`: settings hold for the whole call")
+                    raise ConfigRepeated("a second `config`: it is given once")
+                case "settings":
+                    settings = changed_settings(settings, request.settings)
+                    changed = True
+                    continue
                 case None:
                     raise BadFrame("a message without a frame: send `user_frame`")
-            frame, model = request.user_frame, self._model
-            yield code_frame(
-                frame.index, frame.tokens, expected_index, model.codebooks, model.codebook_size
+            message, model = request.user_frame, self._model
+            frame = code_frame(
+                message.index, message.tokens, expected_index, model.codebooks, model.codebook_size
             )
+            yield Resampled(frame, settings.sampling) if changed else frame
             expected_index += 1
+            changed = False
 
     def _info(self) -> lm_pb2.ModelInfo:
         return lm_pb2.ModelInfo(
@@ -129,6 +135,19 @@ def lm_settings(message: settings_pb2.SessionSettings) -> LmSettings:
     return LmSettings(**given, keep_first_frame=keep_first_frame)
 
 
+def changed_settings(settings: LmSettings, message: settings_pb2.SessionSettings) -> LmSettings:
+    """Reads what a session changes in mid-call; what it leaves out stays as it is.
+
+    Raises:
+        BadSettings: one of them is outside its limits, or holds for the whole call.
+    """
+    given = {field.name: value for field, value in message.ListFields()}
+    for name in ("seed", "start_policy"):
+        if name in given:
+            raise BadSettings(f"{name} holds for the whole call: leave it out in mid-call")
+    return replace(settings, **given)
+
+
 def step_message(output: StepOutput, pieces: TextPieces) -> lm_pb2.GenerateStep:
     """Writes what one step did."""
     record = frames_pb2.StepRecord(
@@ -137,6 +156,8 @@ def step_message(output: StepOutput, pieces: TextPieces) -> lm_pb2.GenerateStep:
         moshi_tokens=output.record.moshi_tokens,
         user_tokens=output.record.user_tokens,
     )
+    if output.record.sampling:
+        record.sampling.CopyFrom(settings_pb2.Sampling(**asdict(output.record.sampling)))
     message = lm_pb2.GenerateStep(record=record)
     if output.frame:
         moshi_frame = frames_pb2.CodeFrame(index=output.frame.index, tokens=output.frame.tokens)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from kaiwa_server.errors import BadSettings
+from kaiwa_server.journal import Sampling
 
 GREATEST_TEMPERATURE = 5.0
 GREATEST_TEXT_TOP_K = 32_000
@@ -40,6 +41,16 @@ class LmSettings:
         _check_temperature("audio_temperature", self.audio_temperature)
         _check_whole("audio_top_k", self.audio_top_k, 1, GREATEST_AUDIO_TOP_K)
         _check_whole("seed", self.seed, 0, GREATEST_SEED)
+
+    @property
+    def sampling(self) -> Sampling:
+        """Those of them that may be changed in mid-call."""
+        return Sampling(
+            text_temperature=self.text_temperature,
+            text_top_k=self.text_top_k,
+            audio_temperature=self.audio_temperature,
+            audio_top_k=self.audio_top_k,
+        )
 
 
 def _check_temperature(field: str, value: float) -> None:

@@ -9,11 +9,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kaiwa_server.audio import CodeFrame
-from kaiwa_server.journal import StepRecord
+from kaiwa_server.journal import Sampling, StepRecord
 from kaiwa_server.lm.settings import LmSettings
 from kaiwa_server.models.delays import NO_INPUT
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.sampling import SamplingRows
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """A step's input from which on the session's tokens are drawn otherwise."""
+
+    frame: CodeFrame
+    sampling: Sampling
+
+
+# What a step is given: a frame, or None where the user is not heard.
+StepInput = CodeFrame | Resampled | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +60,35 @@ class LmStepper:
         """Makes the slot's state that of a new session with these settings."""
         self._state.reset(slot)
         self._seeds[slot] = settings.seed
-        self._sampling.text_temperature[slot] = settings.text_temperature
-        self._sampling.text_top_k[slot] = settings.text_top_k
-        self._sampling.audio_temperature[slot] = settings.audio_temperature
-        self._sampling.audio_top_k[slot] = settings.audio_top_k
+        self._resample(slot, settings.sampling)
+
+    def _resample(self, slot: int, sampling: Sampling) -> None:
+        self._sampling.text_temperature[slot] = sampling.text_temperature
+        self._sampling.text_top_k[slot] = sampling.text_top_k
+        self._sampling.audio_temperature[slot] = sampling.audio_temperature
+        self._sampling.audio_top_k[slot] = sampling.audio_top_k
 
     def fill(self) -> None:
         """Makes every slot's session as long as the context, which is when steps take longest."""
         self._state.fill()
 
-    def step(self, inputs: Mapping[int, CodeFrame | None]) -> dict[int, StepOutput]:
-        """One step of the slots of `inputs`; None is a step in which the user is not heard."""
+    def step(self, inputs: Mapping[int, StepInput]) -> dict[int, StepOutput]:
+        """One step of the slots of `inputs`."""
         slots = sorted(inputs)
+        frames: dict[int, CodeFrame | None] = {}
+        changes: dict[int, Sampling] = {}
+        for slot, item in inputs.items():
+            if isinstance(item, Resampled):
+                frames[slot], changes[slot] = item.frame, item.sampling
+                self._resample(slot, item.sampling)
+            else:
+                frames[slot] = item
         rows = torch.tensor(slots, device=self._device)
         steps: list[int] = self._state.step[rows].tolist()
         text, audio = self._lm.step(
             self._state,
             rows,
-            self._user_tokens([inputs[slot] for slot in slots]),
+            self._user_tokens([frames[slot] for slot in slots]),
             self._sampling.take(rows),
             self._uniforms([self._seeds[slot] for slot in slots], steps),
         )
@@ -73,7 +96,7 @@ class LmStepper:
         # One transfer from the device for all that the step wrote.
         written = torch.cat((text[:, None], audio, completed), dim=1).tolist()
         return {
-            slot: self._output(step, inputs[slot], tokens)
+            slot: self._output(step, frames[slot], changes.get(slot), tokens)
             for slot, step, tokens in zip(slots, steps, written, strict=True)
         }
 
@@ -89,7 +112,9 @@ class LmStepper:
         drawn = [uniforms(seed, step, count) for seed, step in zip(seeds, steps, strict=True)]
         return torch.from_numpy(np.stack(drawn)).to(self._device)
 
-    def _output(self, step: int, heard: CodeFrame | None, tokens: list[int]) -> StepOutput:
+    def _output(
+        self, step: int, heard: CodeFrame | None, change: Sampling | None, tokens: list[int]
+    ) -> StepOutput:
         """Takes a row's tokens apart: text, audio, completed frame."""
         codebooks, late = self._lm.config.codebooks, max(self._lm.config.delays)
         text, audio, completed = tokens[0], tokens[1 : 1 + codebooks], tokens[1 + codebooks :]
@@ -98,6 +123,7 @@ class LmStepper:
             text_token=text,
             moshi_tokens=tuple(audio),
             user_tokens=() if heard is None else heard.tokens,
+            sampling=change,
         )
         frame = CodeFrame(index=step - late, tokens=tuple(completed)) if step >= late else None
         return StepOutput(record, frame)

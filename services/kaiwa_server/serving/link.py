@@ -15,7 +15,7 @@ import grpc
 from kaiwa.call_end import ENDED, CallEnd
 
 from kaiwa_server.errors import BadRequest, KaiwaError
-from kaiwa_server.journal import StepRecord, TextPiece
+from kaiwa_server.journal import Sampling, StepRecord, TextPiece
 from kaiwa_server.serving.channels import as_kaiwa_error
 from kaiwa_server.serving.mailbox import Mailbox
 from kaiwa_server.serving.watchdog import Watchdog
@@ -162,6 +162,18 @@ def record_of(message: Any) -> StepRecord:
         text_token=message.record.text_token,
         moshi_tokens=tuple(message.record.moshi_tokens),
         user_tokens=tuple(message.record.user_tokens),
+        sampling=_sampling_of(message.record),
+    )
+
+
+def _sampling_of(record: Any) -> Sampling | None:
+    if not record.HasField("sampling"):
+        return None
+    return Sampling(
+        text_temperature=record.sampling.text_temperature,
+        text_top_k=record.sampling.text_top_k,
+        audio_temperature=record.sampling.audio_temperature,
+        audio_top_k=record.sampling.audio_top_k,
     )
 
 

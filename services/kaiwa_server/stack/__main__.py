@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 
 from kaiwa_server.errors import KaiwaError
 from kaiwa_server.serving.config import parse
+from kaiwa_server.serving.gateway_options import given_flags
 from kaiwa_server.serving.hub import resolve_model_dir
 from kaiwa_server.stack.config import StackConfig
 from kaiwa_server.stack.ports import PortTaken, require_free
@@ -17,6 +18,8 @@ from kaiwa_server.stack.processes import ServiceFailed, ServiceProcess, ServiceS
 _STOP_PATIENCE_S = 10.0
 # Where slots are measured. A frame goes through both models, one after the other on the same cores.
 _STEP_BUDGET_MS = 32
+# By how much longer the services behind the gateway bear to hear nothing than it does itself.
+_MORE_SILENCE_S = 15.0
 
 
 def main() -> None:
@@ -36,7 +39,7 @@ async def serve(config: StackConfig) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with AsyncExitStack() as stack:
-        services = [ServiceProcess(spec) for spec in _specs(config)]
+        services = [ServiceProcess(spec) for spec in specs(config)]
         for service in services:
             stack.push_async_callback(service.stop, _STOP_PATIENCE_S)
         running = asyncio.create_task(run(services, config))
@@ -100,7 +103,7 @@ async def _command(line: str) -> int:
         raise
 
 
-def _specs(config: StackConfig) -> list[ServiceSpec]:
+def specs(config: StackConfig) -> list[ServiceSpec]:
     """The services from the innermost out, so that each finds the next one."""
     gateway_metrics, codec_metrics, lm_metrics = map(str, config.metrics_ports)
     model = []
@@ -109,15 +112,13 @@ def _specs(config: StackConfig) -> list[ServiceSpec]:
     engine = [*model, "--slots", str(config.slots), "--device", config.device]
     engine += ["--precision", config.precision]
     engine += ["--threads", str(config.threads), "--step-budget-ms", str(_STEP_BUDGET_MS)]
+    silence_s = max(config.hold_s, config.silence_s) + _MORE_SILENCE_S
+    engine += ["--silence-s", str(silence_s)]
     lm, codec = f"127.0.0.1:{config.lm_port}", f"127.0.0.1:{config.codec_port}"
     every_interface = config.host in ("0.0.0.0", "::")
     gateway_host = "127.0.0.1" if every_interface else config.host
     # Where slots are measured, the services behind the gateway say when they are full.
     seats = ["--max-sessions", str(config.slots)] if config.slots else []
-    recordings = []
-    for name in ("recordings", "recordings_max_mb", "recordings_max_days"):
-        if (value := getattr(config, name)) is not None:
-            recordings += [f"--{name.replace('_', '-')}", str(value)]
     logs = ["--log-level", config.log_level or ("warning" if config.slots else "info")]
 
     def spec(
@@ -134,7 +135,7 @@ def _specs(config: StackConfig) -> list[ServiceSpec]:
             config.gateway_port,
             gateway_metrics,
             *("--host", config.host, "--http-port", str(config.http_port)),
-            *("--codec", codec, *seats, *recordings),
+            *("--codec", codec, *seats, *given_flags(config)),
             host=gateway_host,
         ),
     ]

@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from kaiwa_server.serving.gateway_options import GatewayOptions
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class StackConfig(BaseSettings):
-    """Start the LM, codec and gateway services on this machine and stop them together."""
+class StackConfig(GatewayOptions):
+    """Start the LM, codec and gateway services on this machine and stop them together.
+
+    What a service can be told besides, it is told by its own environment variables, such as
+    KAIWA_GATEWAY_UNREAD_S: see `kaiwa-gateway --help`, `kaiwa-codec --help`, `kaiwa-lm --help`.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="KAIWA_SERVE_",
@@ -51,17 +57,6 @@ class StackConfig(BaseSettings):
         description="Sessions at once. 0 measures at the start how many this machine carries: the "
         "LM first, then the codec, each with half of the time that a service has by itself.",
         ge=0,
-    )
-    recordings: Path | None = Field(
-        None,
-        description="Folder for the recordings of those sessions that ask for one. Default: no "
-        "session may be recorded.",
-    )
-    recordings_max_mb: int | None = Field(
-        None, description="All recordings together, in MB. Default: the gateway's.", ge=1
-    )
-    recordings_max_days: float | None = Field(
-        None, description="Age of a recording, in days. Default: the gateway's.", gt=0
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where the models run.")
     precision: Literal["fp32", "bf16", "int8"] = Field(

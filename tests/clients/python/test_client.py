@@ -21,6 +21,7 @@ from kaiwa.events import (
     FramesDropped,
     GoingAway,
     Lag,
+    SamplingChanged,
     SpeakingStarted,
     SpeakingStopped,
     Summary,
@@ -29,7 +30,7 @@ from kaiwa.events import (
 )
 from kaiwa.info import service_info
 from kaiwa.opus import OpusDecoder, OpusEncoder
-from kaiwa.v1 import dialogue_pb2
+from kaiwa.v1 import dialogue_pb2, settings_pb2
 
 Serve = Callable[[FakeDialogue], Awaitable[str]]
 
@@ -140,6 +141,14 @@ async def test_every_kind_of_event_has_its_values(serve: Serve) -> None:
                 step=3, voice_dropped=dialogue_pb2.VoiceDropped(frames=3, total_frames=6)
             ),
             dialogue_pb2.Event(step=3, flushed=dialogue_pb2.Flushed(frames=2)),
+            dialogue_pb2.Event(
+                step=3,
+                sampling_changed=dialogue_pb2.SamplingChanged(
+                    sampling=settings_pb2.Sampling(
+                        text_temperature=0.5, text_top_k=2, audio_temperature=1.5, audio_top_k=3
+                    )
+                ),
+            ),
             dialogue_pb2.Event(step=3, lag=dialogue_pb2.Lag(lag_ms=250.5)),
             dialogue_pb2.Event(step=3, speaking_started=dialogue_pb2.SpeakingStarted()),
             dialogue_pb2.Event(step=3, speaking_stopped=dialogue_pb2.SpeakingStopped()),
@@ -160,6 +169,7 @@ async def test_every_kind_of_event_has_its_values(serve: Serve) -> None:
     assert FramesConcealed(step=3, frames=1, total_frames=4) in events
     assert VoiceDropped(step=3, frames=3, total_frames=6) in events
     assert Flushed(step=3, frames=2) in events
+    assert SamplingChanged(3, 0.5, 2, 1.5, 3) in events
     assert Lag(step=3, lag_ms=250.5) in events
     assert SpeakingStarted(step=3) in events and SpeakingStopped(step=3) in events
     assert AudioReport(3, 24_000, -20.5, 0.25, 0.5) in events
@@ -193,13 +203,16 @@ async def test_controls_reach_the_service_as_they_are(serve: Serve) -> None:
         await talk.mute(True)
         await talk.hold(False)
         await talk.flush()
+        await talk.sample(text_temperature=0.0, audio_top_k=9)
         await talk.end()
         assert [event async for event in talk]
         with pytest.raises(RuntimeError, match="after end"):
             await talk.mute(False)
     kinds = [control.WhichOneof("request") for control in fake.controls]
-    assert kinds == ["mute", "hold", "flush"]
+    assert kinds == ["mute", "hold", "flush", "settings"]
     assert fake.controls[0].mute.muted and not fake.controls[1].hold.held
+    settings = settings_pb2.SessionSettings(text_temperature=0, audio_top_k=9)
+    assert fake.controls[3].settings == settings, "what is not named is left out"
     assert fake.configs[0].pace == dialogue_pb2.PACE_FAST
 
 

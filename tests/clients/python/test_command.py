@@ -96,7 +96,7 @@ async def test_what_the_service_tells_on_the_way_is_shown(serve: Serve, question
         return [Response(event=dialogue_pb2.Event(step=3, frames_dropped=dropped))]
 
     ran = await kaiwa("talk", question, *SHORT, server=await serve(FakeDialogue(extra=extra)))
-    assert "  0.24 s  note   1 frame of your sound came too fast and were left out" in ran.out
+    assert "  0.24 s  note   1 frame of your sound left out: too late or too fast" in ran.out
 
 
 async def test_settings_reach_the_service(serve: Serve, question: Path) -> None:

@@ -89,7 +89,7 @@ class CallScreen:
                     self._live.update(self._picture(), refresh=True)
             case FramesDropped():
                 frames = "1 frame" if event.frames == 1 else f"{event.frames} frames"
-                self._notice(event.step, f"{frames} of your sound came too fast and were left out")
+                self._notice(event.step, f"{frames} of your sound left out: too late or too fast")
             case FramesConcealed():
                 if event.step > self._concealed_step + STEPS_BETWEEN_GAPS:
                     self._notice(event.step, "your sound came too late and was filled up")

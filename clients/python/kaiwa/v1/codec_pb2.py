@@ -27,7 +27,7 @@ from kaiwa.v1 import lm_pb2 as kaiwa_dot_v1_dot_lm__pb2
 from kaiwa.v1 import settings_pb2 as kaiwa_dot_v1_dot_settings__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14kaiwa/v1/codec.proto\x12\x08kaiwa.v1\x1a\x15kaiwa/v1/frames.proto\x1a\x11kaiwa/v1/lm.proto\x1a\x17kaiwa/v1/settings.proto\"2\n\rEncodeRequest\x12!\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrame\"n\n\x0e\x45ncodeResponse\x12$\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrameH\x00\x12*\n\x07summary\x18\x02 \x01(\x0b\x32\x17.kaiwa.v1.StreamSummaryH\x00\x42\n\n\x08response\"3\n\rDecodeRequest\x12\"\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrame\"m\n\x0e\x44\x65\x63odeResponse\x12#\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrameH\x00\x12*\n\x07summary\x18\x02 \x01(\x0b\x32\x17.kaiwa.v1.StreamSummaryH\x00\x42\n\n\x08response\"\x1f\n\rStreamSummary\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\"\x8a\x01\n\x1b\x43odecServiceConverseRequest\x12\x36\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.kaiwa.v1.CodecServiceConverseConfigH\x00\x12(\n\nuser_frame\x18\x02 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrameH\x00\x42\t\n\x07request\"I\n\x1a\x43odecServiceConverseConfig\x12+\n\x08settings\x18\x01 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\"\xd4\x01\n\x1c\x43odecServiceConverseResponse\x12:\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32&.kaiwa.v1.CodecServiceConverseAcceptedH\x00\x12\x32\n\x04step\x18\x02 \x01(\x0b\x32\".kaiwa.v1.CodecServiceConverseStepH\x00\x12\x38\n\x07summary\x18\x03 \x01(\x0b\x32%.kaiwa.v1.CodecServiceConverseSummaryH\x00\x42\n\n\x08response\"t\n\x1c\x43odecServiceConverseAccepted\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.ModelInfo\x12\"\n\x05\x63odec\x18\x03 \x01(\x0b\x32\x13.kaiwa.v1.CodecInfo\"\x8c\x01\n\x18\x43odecServiceConverseStep\x12$\n\x06record\x18\x01 \x01(\x0b\x32\x14.kaiwa.v1.StepRecord\x12\'\n\x0bmoshi_frame\x18\x02 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrame\x12!\n\x04text\x18\x03 \x01(\x0b\x32\x13.kaiwa.v1.TextPiece\",\n\x1b\x43odecServiceConverseSummary\x12\r\n\x05steps\x18\x01 \x01(\x03\"\x15\n\x13GetCodecInfoRequest\"\xad\x01\n\x14GetCodecInfoResponse\x12\"\n\x05\x63odec\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.CodecInfo\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x1a\n\x12\x65ncoder_slots_used\x18\x03 \x01(\x05\x12\x1a\n\x12\x64\x65\x63oder_slots_used\x18\x04 \x01(\x05\x12*\n\x02lm\x18\x05 \x01(\x0b\x32\x1e.kaiwa.v1.GetModelInfoResponse\"\x87\x01\n\tCodecInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x15\n\rframe_samples\x18\x04 \x01(\x05\x12\x11\n\tcodebooks\x18\x05 \x01(\x05\x12\x15\n\rcodebook_size\x18\x06 \x01(\x05\x32\xbe\x02\n\x0c\x43odecService\x12?\n\x06\x45ncode\x12\x17.kaiwa.v1.EncodeRequest\x1a\x18.kaiwa.v1.EncodeResponse(\x01\x30\x01\x12?\n\x06\x44\x65\x63ode\x12\x17.kaiwa.v1.DecodeRequest\x1a\x18.kaiwa.v1.DecodeResponse(\x01\x30\x01\x12]\n\x08\x43onverse\x12%.kaiwa.v1.CodecServiceConverseRequest\x1a&.kaiwa.v1.CodecServiceConverseResponse(\x01\x30\x01\x12M\n\x0cGetCodecInfo\x12\x1d.kaiwa.v1.GetCodecInfoRequest\x1a\x1e.kaiwa.v1.GetCodecInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14kaiwa/v1/codec.proto\x12\x08kaiwa.v1\x1a\x15kaiwa/v1/frames.proto\x1a\x11kaiwa/v1/lm.proto\x1a\x17kaiwa/v1/settings.proto\"2\n\rEncodeRequest\x12!\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrame\"n\n\x0e\x45ncodeResponse\x12$\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrameH\x00\x12*\n\x07summary\x18\x02 \x01(\x0b\x32\x17.kaiwa.v1.StreamSummaryH\x00\x42\n\n\x08response\"3\n\rDecodeRequest\x12\"\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrame\"m\n\x0e\x44\x65\x63odeResponse\x12#\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrameH\x00\x12*\n\x07summary\x18\x02 \x01(\x0b\x32\x17.kaiwa.v1.StreamSummaryH\x00\x42\n\n\x08response\"\x1f\n\rStreamSummary\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x03\"\xb9\x01\n\x1b\x43odecServiceConverseRequest\x12\x36\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.kaiwa.v1.CodecServiceConverseConfigH\x00\x12(\n\nuser_frame\x18\x02 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrameH\x00\x12-\n\x08settings\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettingsH\x00\x42\t\n\x07request\"I\n\x1a\x43odecServiceConverseConfig\x12+\n\x08settings\x18\x01 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\"\xd4\x01\n\x1c\x43odecServiceConverseResponse\x12:\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32&.kaiwa.v1.CodecServiceConverseAcceptedH\x00\x12\x32\n\x04step\x18\x02 \x01(\x0b\x32\".kaiwa.v1.CodecServiceConverseStepH\x00\x12\x38\n\x07summary\x18\x03 \x01(\x0b\x32%.kaiwa.v1.CodecServiceConverseSummaryH\x00\x42\n\n\x08response\"t\n\x1c\x43odecServiceConverseAccepted\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.ModelInfo\x12\"\n\x05\x63odec\x18\x03 \x01(\x0b\x32\x13.kaiwa.v1.CodecInfo\"\x8c\x01\n\x18\x43odecServiceConverseStep\x12$\n\x06record\x18\x01 \x01(\x0b\x32\x14.kaiwa.v1.StepRecord\x12\'\n\x0bmoshi_frame\x18\x02 \x01(\x0b\x32\x12.kaiwa.v1.PcmFrame\x12!\n\x04text\x18\x03 \x01(\x0b\x32\x13.kaiwa.v1.TextPiece\",\n\x1b\x43odecServiceConverseSummary\x12\r\n\x05steps\x18\x01 \x01(\x03\"\x15\n\x13GetCodecInfoRequest\"\xad\x01\n\x14GetCodecInfoResponse\x12\"\n\x05\x63odec\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.CodecInfo\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x1a\n\x12\x65ncoder_slots_used\x18\x03 \x01(\x05\x12\x1a\n\x12\x64\x65\x63oder_slots_used\x18\x04 \x01(\x05\x12*\n\x02lm\x18\x05 \x01(\x0b\x32\x1e.kaiwa.v1.GetModelInfoResponse\"\x87\x01\n\tCodecInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x15\n\rframe_samples\x18\x04 \x01(\x05\x12\x11\n\tcodebooks\x18\x05 \x01(\x05\x12\x15\n\rcodebook_size\x18\x06 \x01(\x05\x32\xbe\x02\n\x0c\x43odecService\x12?\n\x06\x45ncode\x12\x17.kaiwa.v1.EncodeRequest\x1a\x18.kaiwa.v1.EncodeResponse(\x01\x30\x01\x12?\n\x06\x44\x65\x63ode\x12\x17.kaiwa.v1.DecodeRequest\x1a\x18.kaiwa.v1.DecodeResponse(\x01\x30\x01\x12]\n\x08\x43onverse\x12%.kaiwa.v1.CodecServiceConverseRequest\x1a&.kaiwa.v1.CodecServiceConverseResponse(\x01\x30\x01\x12M\n\x0cGetCodecInfo\x12\x1d.kaiwa.v1.GetCodecInfoRequest\x1a\x1e.kaiwa.v1.GetCodecInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,23 +45,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMSUMMARY']._serialized_start=429
   _globals['_STREAMSUMMARY']._serialized_end=460
   _globals['_CODECSERVICECONVERSEREQUEST']._serialized_start=463
-  _globals['_CODECSERVICECONVERSEREQUEST']._serialized_end=601
-  _globals['_CODECSERVICECONVERSECONFIG']._serialized_start=603
-  _globals['_CODECSERVICECONVERSECONFIG']._serialized_end=676
-  _globals['_CODECSERVICECONVERSERESPONSE']._serialized_start=679
-  _globals['_CODECSERVICECONVERSERESPONSE']._serialized_end=891
-  _globals['_CODECSERVICECONVERSEACCEPTED']._serialized_start=893
-  _globals['_CODECSERVICECONVERSEACCEPTED']._serialized_end=1009
-  _globals['_CODECSERVICECONVERSESTEP']._serialized_start=1012
-  _globals['_CODECSERVICECONVERSESTEP']._serialized_end=1152
-  _globals['_CODECSERVICECONVERSESUMMARY']._serialized_start=1154
-  _globals['_CODECSERVICECONVERSESUMMARY']._serialized_end=1198
-  _globals['_GETCODECINFOREQUEST']._serialized_start=1200
-  _globals['_GETCODECINFOREQUEST']._serialized_end=1221
-  _globals['_GETCODECINFORESPONSE']._serialized_start=1224
-  _globals['_GETCODECINFORESPONSE']._serialized_end=1397
-  _globals['_CODECINFO']._serialized_start=1400
-  _globals['_CODECINFO']._serialized_end=1535
-  _globals['_CODECSERVICE']._serialized_start=1538
-  _globals['_CODECSERVICE']._serialized_end=1856
+  _globals['_CODECSERVICECONVERSEREQUEST']._serialized_end=648
+  _globals['_CODECSERVICECONVERSECONFIG']._serialized_start=650
+  _globals['_CODECSERVICECONVERSECONFIG']._serialized_end=723
+  _globals['_CODECSERVICECONVERSERESPONSE']._serialized_start=726
+  _globals['_CODECSERVICECONVERSERESPONSE']._serialized_end=938
+  _globals['_CODECSERVICECONVERSEACCEPTED']._serialized_start=940
+  _globals['_CODECSERVICECONVERSEACCEPTED']._serialized_end=1056
+  _globals['_CODECSERVICECONVERSESTEP']._serialized_start=1059
+  _globals['_CODECSERVICECONVERSESTEP']._serialized_end=1199
+  _globals['_CODECSERVICECONVERSESUMMARY']._serialized_start=1201
+  _globals['_CODECSERVICECONVERSESUMMARY']._serialized_end=1245
+  _globals['_GETCODECINFOREQUEST']._serialized_start=1247
+  _globals['_GETCODECINFOREQUEST']._serialized_end=1268
+  _globals['_GETCODECINFORESPONSE']._serialized_start=1271
+  _globals['_GETCODECINFORESPONSE']._serialized_end=1444
+  _globals['_CODECINFO']._serialized_start=1447
+  _globals['_CODECINFO']._serialized_end=1582
+  _globals['_CODECSERVICE']._serialized_start=1585
+  _globals['_CODECSERVICE']._serialized_end=1903
 # @@protoc_insertion_point(module_scope)

@@ -161,6 +161,7 @@ class CodecServiceConverseRequest(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     USER_FRAME_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___CodecServiceConverseConfig:
         """The first message, and only that."""
@@ -169,17 +170,22 @@ class CodecServiceConverseRequest(_message.Message):
     def user_frame(self) -> _frames_pb2.PcmFrame:
         """The next frame of the user's sound; indexes count from 0 without gaps."""
 
+    @_builtins.property
+    def settings(self) -> _settings_pb2.SessionSettings:
+        """Other sampling from the step on that hears the next frame; handed on to the LM service."""
+
     def __init__(
         self,
         *,
         config: Global___CodecServiceConverseConfig | None = ...,
         user_frame: _frames_pb2.PcmFrame | None = ...,
+        settings: _settings_pb2.SessionSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "user_frame", b"user_frame"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "settings", b"settings", "user_frame", b"user_frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "user_frame", b"user_frame"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "settings", b"settings", "user_frame", b"user_frame"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "user_frame"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "user_frame", "settings"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 

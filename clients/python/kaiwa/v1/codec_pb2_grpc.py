@@ -90,7 +90,7 @@ class CodecServiceServicer:
     def Converse(self, request_iterator, context):
         """Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
         slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-        `user_frame`. The first response is `accepted`.
+        `user_frame`, or `settings` before it. The first response is `accepted`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,7 @@ class CodecServiceStub:
     Converse: _grpc.StreamStreamMultiCallable[_codec_pb2.CodecServiceConverseRequest, _codec_pb2.CodecServiceConverseResponse]
     """Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
     slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-    `user_frame`. The first response is `accepted`.
+    `user_frame`, or `settings` before it. The first response is `accepted`.
     """
     GetCodecInfo: _grpc.UnaryUnaryMultiCallable[_codec_pb2.GetCodecInfoRequest, _codec_pb2.GetCodecInfoResponse]
     """Tells what is loaded here and in the LM service behind it."""
@@ -71,7 +71,7 @@ class CodecServiceAsyncStub(CodecServiceStub):
     Converse: _aio.StreamStreamMultiCallable[_codec_pb2.CodecServiceConverseRequest, _codec_pb2.CodecServiceConverseResponse]  # type: ignore[assignment]
     """Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
     slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-    `user_frame`. The first response is `accepted`.
+    `user_frame`, or `settings` before it. The first response is `accepted`.
     """
     GetCodecInfo: _aio.UnaryUnaryMultiCallable[_codec_pb2.GetCodecInfoRequest, _codec_pb2.GetCodecInfoResponse]  # type: ignore[assignment]
     """Tells what is loaded here and in the LM service behind it."""
@@ -110,7 +110,7 @@ class CodecServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_codec_pb2.CodecServiceConverseResponse], _abc.AsyncIterator[_codec_pb2.CodecServiceConverseResponse]]:
         """Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
         slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-        `user_frame`. The first response is `accepted`.
+        `user_frame`, or `settings` before it. The first response is `accepted`.
         """
 
     @_abc_1.abstractmethod

@@ -26,17 +26,17 @@ from kaiwa.v1 import codec_pb2 as kaiwa_dot_v1_dot_codec__pb2
 from kaiwa.v1 import settings_pb2 as kaiwa_dot_v1_dot_settings__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kaiwa/v1/dialogue.proto\x12\x08kaiwa.v1\x1a\x14kaiwa/v1/codec.proto\x1a\x17kaiwa/v1/settings.proto\"\x80\x02\n\x0f\x43onverseRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.kaiwa.v1.ConverseConfigH\x00\x12%\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x14.kaiwa.v1.InputAudioH\x00\x12\x1e\n\x04mute\x18\x03 \x01(\x0b\x32\x0e.kaiwa.v1.MuteH\x00\x12 \n\x05\x66lush\x18\x04 \x01(\x0b\x32\x0f.kaiwa.v1.FlushH\x00\x12\x1e\n\x04hold\x18\x05 \x01(\x0b\x32\x0e.kaiwa.v1.HoldH\x00\x12-\n\x08settings\x18\x06 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettingsH\x00\x42\t\n\x07request\"\xc6\x01\n\x0e\x43onverseConfig\x12+\n\x0cinput_format\x18\x01 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12,\n\routput_format\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12+\n\x08settings\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\x12\x1c\n\x04pace\x18\x04 \x01(\x0e\x32\x0e.kaiwa.v1.Pace\x12\x0e\n\x06record\x18\x05 \x01(\x08\"\x15\n\x04Mute\x12\r\n\x05muted\x18\x01 \x01(\x08\"\x07\n\x05\x46lush\"\x14\n\x04Hold\x12\x0c\n\x04held\x18\x01 \x01(\x08\"k\n\rRenderRequest\x12(\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x16.kaiwa.v1.RenderConfigH\x00\x12%\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x14.kaiwa.v1.InputAudioH\x00\x42\t\n\x07request\"\x80\x02\n\x0cRenderConfig\x12+\n\x0cinput_format\x18\x01 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12,\n\routput_format\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12+\n\x08settings\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\x12\x1e\n\x11silence_before_ms\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x1d\n\x10silence_after_ms\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x14\n\x12_silence_before_msB\x13\n\x11_silence_after_ms\"\xce\x01\n\x0eRenderResponse\x12 \n\x05ready\x18\x01 \x01(\x0b\x32\x0f.kaiwa.v1.ReadyH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.OutputAudioH\x00\x12\x1e\n\x04text\x18\x03 \x01(\x0b\x32\x0e.kaiwa.v1.TextH\x00\x12 \n\x05\x65vent\x18\x04 \x01(\x0b\x32\x0f.kaiwa.v1.EventH\x00\x12$\n\x07summary\x18\x05 \x01(\x0b\x32\x11.kaiwa.v1.SummaryH\x00\x42\n\n\x08response\"P\n\x0b\x41udioFormat\x12)\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x17.kaiwa.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\"\x1a\n\nInputAudio\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xd0\x01\n\x10\x43onverseResponse\x12 \n\x05ready\x18\x01 \x01(\x0b\x32\x0f.kaiwa.v1.ReadyH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.OutputAudioH\x00\x12\x1e\n\x04text\x18\x03 \x01(\x0b\x32\x0e.kaiwa.v1.TextH\x00\x12 \n\x05\x65vent\x18\x04 \x01(\x0b\x32\x0f.kaiwa.v1.EventH\x00\x12$\n\x07summary\x18\x05 \x01(\x0b\x32\x11.kaiwa.v1.SummaryH\x00\x42\n\n\x08response\"\x85\x01\n\x05Ready\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x19\n\x11model_fingerprint\x18\x04 \x01(\t\x12\x15\n\rcontext_steps\x18\x05 \x01(\x05\x12\x14\n\x0crecording_id\x18\x06 \x01(\t\"0\n\x0bOutputAudio\x12\x13\n\x0b\x66rame_index\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"H\n\x04Text\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bstarts_word\x18\x02 \x01(\x08\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\"\xc2\x04\n\x05\x45vent\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\x0f\n\x07time_ms\x18\x05 \x01(\x03\x12\x31\n\x0e\x66rames_dropped\x18\x02 \x01(\x0b\x32\x17.kaiwa.v1.FramesDroppedH\x00\x12\x31\n\x0e\x63ontext_rolled\x18\x03 \x01(\x0b\x32\x17.kaiwa.v1.ContextRolledH\x00\x12)\n\ngoing_away\x18\x04 \x01(\x0b\x32\x13.kaiwa.v1.GoingAwayH\x00\x12\x35\n\x10\x66rames_concealed\x18\x06 \x01(\x0b\x32\x19.kaiwa.v1.FramesConcealedH\x00\x12/\n\rvoice_dropped\x18\x07 \x01(\x0b\x32\x16.kaiwa.v1.VoiceDroppedH\x00\x12$\n\x07\x66lushed\x18\x08 \x01(\x0b\x32\x11.kaiwa.v1.FlushedH\x00\x12\x1c\n\x03lag\x18\t \x01(\x0b\x32\r.kaiwa.v1.LagH\x00\x12\x35\n\x10speaking_started\x18\n \x01(\x0b\x32\x19.kaiwa.v1.SpeakingStartedH\x00\x12\x35\n\x10speaking_stopped\x18\x0b \x01(\x0b\x32\x19.kaiwa.v1.SpeakingStoppedH\x00\x12-\n\x0c\x61udio_report\x18\x0c \x01(\x0b\x32\x15.kaiwa.v1.AudioReportH\x00\x12\x37\n\x11recording_stopped\x18\r \x01(\x0b\x32\x1a.kaiwa.v1.RecordingStoppedH\x00\x42\x07\n\x05\x65vent\"5\n\rFramesDropped\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x03\"7\n\x0f\x46ramesConcealed\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x03\"4\n\x0cVoiceDropped\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x03\"\x19\n\x07\x46lushed\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\"\x15\n\x03Lag\x12\x0e\n\x06lag_ms\x18\x01 \x01(\x01\"\x11\n\x0fSpeakingStarted\"\x11\n\x0fSpeakingStopped\"^\n\x0b\x41udioReport\x12\x0f\n\x07rate_hz\x18\x01 \x01(\x05\x12\x10\n\x08rms_dbfs\x18\x02 \x01(\x01\x12\x15\n\rsilence_share\x18\x03 \x01(\x01\x12\x15\n\rclipped_share\x18\x04 \x01(\x01\"&\n\rContextRolled\x12\x15\n\rcontext_steps\x18\x01 \x01(\x05\"\x12\n\x10RecordingStopped\"\x1d\n\tGoingAway\x12\x10\n\x08grace_ms\x18\x01 \x01(\x03\"\xd9\x01\n\x07Summary\x12\x11\n\tframes_in\x18\x01 \x01(\x03\x12\x12\n\nframes_out\x18\x02 \x01(\x03\x12\x16\n\x0e\x66rames_dropped\x18\x03 \x01(\x03\x12\x13\n\x0b\x66rames_late\x18\x04 \x01(\x03\x12\x19\n\x11turnaround_p50_ms\x18\x05 \x01(\x01\x12\x19\n\x11turnaround_p99_ms\x18\x06 \x01(\x01\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\x18\n\x10\x66rames_concealed\x18\x08 \x01(\x03\x12\x1c\n\x14voice_frames_dropped\x18\t \x01(\x03\"\x17\n\x15GetServiceInfoRequest\"\x88\x01\n\x16GetServiceInfoResponse\x12\x17\n\x0fgateway_version\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x01(\x05\x12\x14\n\x0cmax_sessions\x18\x03 \x01(\x05\x12-\n\x05\x63odec\x18\x04 \x01(\x0b\x32\x1e.kaiwa.v1.GetCodecInfoResponse*:\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\r\n\tPACE_LIVE\x10\x01\x12\r\n\tPACE_FAST\x10\x02*\xd4\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41UDIO_ENCODING_OPUS\x10\x01\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x02\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_F32LE\x10\x03\x12\x1b\n\x17\x41UDIO_ENCODING_OGG_OPUS\x10\x04\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x05\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x06\x32\xee\x01\n\x0f\x44ialogueService\x12\x45\n\x08\x43onverse\x12\x19.kaiwa.v1.ConverseRequest\x1a\x1a.kaiwa.v1.ConverseResponse(\x01\x30\x01\x12?\n\x06Render\x12\x17.kaiwa.v1.RenderRequest\x1a\x18.kaiwa.v1.RenderResponse(\x01\x30\x01\x12S\n\x0eGetServiceInfo\x12\x1f.kaiwa.v1.GetServiceInfoRequest\x1a .kaiwa.v1.GetServiceInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kaiwa/v1/dialogue.proto\x12\x08kaiwa.v1\x1a\x14kaiwa/v1/codec.proto\x1a\x17kaiwa/v1/settings.proto\"\x80\x02\n\x0f\x43onverseRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.kaiwa.v1.ConverseConfigH\x00\x12%\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x14.kaiwa.v1.InputAudioH\x00\x12\x1e\n\x04mute\x18\x03 \x01(\x0b\x32\x0e.kaiwa.v1.MuteH\x00\x12 \n\x05\x66lush\x18\x04 \x01(\x0b\x32\x0f.kaiwa.v1.FlushH\x00\x12\x1e\n\x04hold\x18\x05 \x01(\x0b\x32\x0e.kaiwa.v1.HoldH\x00\x12-\n\x08settings\x18\x06 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettingsH\x00\x42\t\n\x07request\"\xc6\x01\n\x0e\x43onverseConfig\x12+\n\x0cinput_format\x18\x01 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12,\n\routput_format\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12+\n\x08settings\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\x12\x1c\n\x04pace\x18\x04 \x01(\x0e\x32\x0e.kaiwa.v1.Pace\x12\x0e\n\x06record\x18\x05 \x01(\x08\"\x15\n\x04Mute\x12\r\n\x05muted\x18\x01 \x01(\x08\"\x07\n\x05\x46lush\"\x14\n\x04Hold\x12\x0c\n\x04held\x18\x01 \x01(\x08\"k\n\rRenderRequest\x12(\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x16.kaiwa.v1.RenderConfigH\x00\x12%\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x14.kaiwa.v1.InputAudioH\x00\x42\t\n\x07request\"\x80\x02\n\x0cRenderConfig\x12+\n\x0cinput_format\x18\x01 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12,\n\routput_format\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.AudioFormat\x12+\n\x08settings\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\x12\x1e\n\x11silence_before_ms\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x1d\n\x10silence_after_ms\x18\x05 \x01(\x05H\x01\x88\x01\x01\x42\x14\n\x12_silence_before_msB\x13\n\x11_silence_after_ms\"\xce\x01\n\x0eRenderResponse\x12 \n\x05ready\x18\x01 \x01(\x0b\x32\x0f.kaiwa.v1.ReadyH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.OutputAudioH\x00\x12\x1e\n\x04text\x18\x03 \x01(\x0b\x32\x0e.kaiwa.v1.TextH\x00\x12 \n\x05\x65vent\x18\x04 \x01(\x0b\x32\x0f.kaiwa.v1.EventH\x00\x12$\n\x07summary\x18\x05 \x01(\x0b\x32\x11.kaiwa.v1.SummaryH\x00\x42\n\n\x08response\"P\n\x0b\x41udioFormat\x12)\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x17.kaiwa.v1.AudioEncoding\x12\x16\n\x0esample_rate_hz\x18\x02 \x01(\x05\"\x1a\n\nInputAudio\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xd0\x01\n\x10\x43onverseResponse\x12 \n\x05ready\x18\x01 \x01(\x0b\x32\x0f.kaiwa.v1.ReadyH\x00\x12&\n\x05\x61udio\x18\x02 \x01(\x0b\x32\x15.kaiwa.v1.OutputAudioH\x00\x12\x1e\n\x04text\x18\x03 \x01(\x0b\x32\x0e.kaiwa.v1.TextH\x00\x12 \n\x05\x65vent\x18\x04 \x01(\x0b\x32\x0f.kaiwa.v1.EventH\x00\x12$\n\x07summary\x18\x05 \x01(\x0b\x32\x11.kaiwa.v1.SummaryH\x00\x42\n\n\x08response\"\x85\x01\n\x05Ready\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04seed\x18\x02 \x01(\x03\x12\x12\n\nmodel_name\x18\x03 \x01(\t\x12\x19\n\x11model_fingerprint\x18\x04 \x01(\t\x12\x15\n\rcontext_steps\x18\x05 \x01(\x05\x12\x14\n\x0crecording_id\x18\x06 \x01(\t\"0\n\x0bOutputAudio\x12\x13\n\x0b\x66rame_index\x18\x01 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"H\n\x04Text\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x13\n\x0bstarts_word\x18\x02 \x01(\x08\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\x0f\n\x07time_ms\x18\x04 \x01(\x03\"\xf9\x04\n\x05\x45vent\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\x0f\n\x07time_ms\x18\x05 \x01(\x03\x12\x31\n\x0e\x66rames_dropped\x18\x02 \x01(\x0b\x32\x17.kaiwa.v1.FramesDroppedH\x00\x12\x31\n\x0e\x63ontext_rolled\x18\x03 \x01(\x0b\x32\x17.kaiwa.v1.ContextRolledH\x00\x12)\n\ngoing_away\x18\x04 \x01(\x0b\x32\x13.kaiwa.v1.GoingAwayH\x00\x12\x35\n\x10\x66rames_concealed\x18\x06 \x01(\x0b\x32\x19.kaiwa.v1.FramesConcealedH\x00\x12/\n\rvoice_dropped\x18\x07 \x01(\x0b\x32\x16.kaiwa.v1.VoiceDroppedH\x00\x12$\n\x07\x66lushed\x18\x08 \x01(\x0b\x32\x11.kaiwa.v1.FlushedH\x00\x12\x1c\n\x03lag\x18\t \x01(\x0b\x32\r.kaiwa.v1.LagH\x00\x12\x35\n\x10speaking_started\x18\n \x01(\x0b\x32\x19.kaiwa.v1.SpeakingStartedH\x00\x12\x35\n\x10speaking_stopped\x18\x0b \x01(\x0b\x32\x19.kaiwa.v1.SpeakingStoppedH\x00\x12-\n\x0c\x61udio_report\x18\x0c \x01(\x0b\x32\x15.kaiwa.v1.AudioReportH\x00\x12\x37\n\x11recording_stopped\x18\r \x01(\x0b\x32\x1a.kaiwa.v1.RecordingStoppedH\x00\x12\x35\n\x10sampling_changed\x18\x0e \x01(\x0b\x32\x19.kaiwa.v1.SamplingChangedH\x00\x42\x07\n\x05\x65vent\"5\n\rFramesDropped\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x03\"7\n\x0f\x46ramesConcealed\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x03\"4\n\x0cVoiceDropped\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x03\"\x19\n\x07\x46lushed\x12\x0e\n\x06\x66rames\x18\x01 \x01(\x05\"\x15\n\x03Lag\x12\x0e\n\x06lag_ms\x18\x01 \x01(\x01\"\x11\n\x0fSpeakingStarted\"\x11\n\x0fSpeakingStopped\"^\n\x0b\x41udioReport\x12\x0f\n\x07rate_hz\x18\x01 \x01(\x05\x12\x10\n\x08rms_dbfs\x18\x02 \x01(\x01\x12\x15\n\rsilence_share\x18\x03 \x01(\x01\x12\x15\n\rclipped_share\x18\x04 \x01(\x01\"&\n\rContextRolled\x12\x15\n\rcontext_steps\x18\x01 \x01(\x05\"\x12\n\x10RecordingStopped\"7\n\x0fSamplingChanged\x12$\n\x08sampling\x18\x01 \x01(\x0b\x32\x12.kaiwa.v1.Sampling\"\x1d\n\tGoingAway\x12\x10\n\x08grace_ms\x18\x01 \x01(\x03\"\xd9\x01\n\x07Summary\x12\x11\n\tframes_in\x18\x01 \x01(\x03\x12\x12\n\nframes_out\x18\x02 \x01(\x03\x12\x16\n\x0e\x66rames_dropped\x18\x03 \x01(\x03\x12\x13\n\x0b\x66rames_late\x18\x04 \x01(\x03\x12\x19\n\x11turnaround_p50_ms\x18\x05 \x01(\x01\x12\x19\n\x11turnaround_p99_ms\x18\x06 \x01(\x01\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\x18\n\x10\x66rames_concealed\x18\x08 \x01(\x03\x12\x1c\n\x14voice_frames_dropped\x18\t \x01(\x03\"\x17\n\x15GetServiceInfoRequest\"\x88\x01\n\x16GetServiceInfoResponse\x12\x17\n\x0fgateway_version\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x01(\x05\x12\x14\n\x0cmax_sessions\x18\x03 \x01(\x05\x12-\n\x05\x63odec\x18\x04 \x01(\x0b\x32\x1e.kaiwa.v1.GetCodecInfoResponse*:\n\x04Pace\x12\x14\n\x10PACE_UNSPECIFIED\x10\x00\x12\r\n\tPACE_LIVE\x10\x01\x12\r\n\tPACE_FAST\x10\x02*\xd4\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41UDIO_ENCODING_OPUS\x10\x01\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_S16LE\x10\x02\x12\x1c\n\x18\x41UDIO_ENCODING_PCM_F32LE\x10\x03\x12\x1b\n\x17\x41UDIO_ENCODING_OGG_OPUS\x10\x04\x12\x18\n\x14\x41UDIO_ENCODING_MULAW\x10\x05\x12\x17\n\x13\x41UDIO_ENCODING_ALAW\x10\x06\x32\xee\x01\n\x0f\x44ialogueService\x12\x45\n\x08\x43onverse\x12\x19.kaiwa.v1.ConverseRequest\x1a\x1a.kaiwa.v1.ConverseResponse(\x01\x30\x01\x12?\n\x06Render\x12\x17.kaiwa.v1.RenderRequest\x1a\x18.kaiwa.v1.RenderResponse(\x01\x30\x01\x12S\n\x0eGetServiceInfo\x12\x1f.kaiwa.v1.GetServiceInfoRequest\x1a .kaiwa.v1.GetServiceInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kaiwa.v1.dialogue_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PACE']._serialized_start=3162
-  _globals['_PACE']._serialized_end=3220
-  _globals['_AUDIOENCODING']._serialized_start=3223
-  _globals['_AUDIOENCODING']._serialized_end=3435
+  _globals['_PACE']._serialized_start=3274
+  _globals['_PACE']._serialized_end=3332
+  _globals['_AUDIOENCODING']._serialized_start=3335
+  _globals['_AUDIOENCODING']._serialized_end=3547
   _globals['_CONVERSEREQUEST']._serialized_start=85
   _globals['_CONVERSEREQUEST']._serialized_end=341
   _globals['_CONVERSECONFIG']._serialized_start=344
@@ -66,35 +66,37 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXT']._serialized_start=1682
   _globals['_TEXT']._serialized_end=1754
   _globals['_EVENT']._serialized_start=1757
-  _globals['_EVENT']._serialized_end=2335
-  _globals['_FRAMESDROPPED']._serialized_start=2337
-  _globals['_FRAMESDROPPED']._serialized_end=2390
-  _globals['_FRAMESCONCEALED']._serialized_start=2392
-  _globals['_FRAMESCONCEALED']._serialized_end=2447
-  _globals['_VOICEDROPPED']._serialized_start=2449
-  _globals['_VOICEDROPPED']._serialized_end=2501
-  _globals['_FLUSHED']._serialized_start=2503
-  _globals['_FLUSHED']._serialized_end=2528
-  _globals['_LAG']._serialized_start=2530
-  _globals['_LAG']._serialized_end=2551
-  _globals['_SPEAKINGSTARTED']._serialized_start=2553
-  _globals['_SPEAKINGSTARTED']._serialized_end=2570
-  _globals['_SPEAKINGSTOPPED']._serialized_start=2572
-  _globals['_SPEAKINGSTOPPED']._serialized_end=2589
-  _globals['_AUDIOREPORT']._serialized_start=2591
-  _globals['_AUDIOREPORT']._serialized_end=2685
-  _globals['_CONTEXTROLLED']._serialized_start=2687
-  _globals['_CONTEXTROLLED']._serialized_end=2725
-  _globals['_RECORDINGSTOPPED']._serialized_start=2727
-  _globals['_RECORDINGSTOPPED']._serialized_end=2745
-  _globals['_GOINGAWAY']._serialized_start=2747
-  _globals['_GOINGAWAY']._serialized_end=2776
-  _globals['_SUMMARY']._serialized_start=2779
-  _globals['_SUMMARY']._serialized_end=2996
-  _globals['_GETSERVICEINFOREQUEST']._serialized_start=2998
-  _globals['_GETSERVICEINFOREQUEST']._serialized_end=3021
-  _globals['_GETSERVICEINFORESPONSE']._serialized_start=3024
-  _globals['_GETSERVICEINFORESPONSE']._serialized_end=3160
-  _globals['_DIALOGUESERVICE']._serialized_start=3438
-  _globals['_DIALOGUESERVICE']._serialized_end=3676
+  _globals['_EVENT']._serialized_end=2390
+  _globals['_FRAMESDROPPED']._serialized_start=2392
+  _globals['_FRAMESDROPPED']._serialized_end=2445
+  _globals['_FRAMESCONCEALED']._serialized_start=2447
+  _globals['_FRAMESCONCEALED']._serialized_end=2502
+  _globals['_VOICEDROPPED']._serialized_start=2504
+  _globals['_VOICEDROPPED']._serialized_end=2556
+  _globals['_FLUSHED']._serialized_start=2558
+  _globals['_FLUSHED']._serialized_end=2583
+  _globals['_LAG']._serialized_start=2585
+  _globals['_LAG']._serialized_end=2606
+  _globals['_SPEAKINGSTARTED']._serialized_start=2608
+  _globals['_SPEAKINGSTARTED']._serialized_end=2625
+  _globals['_SPEAKINGSTOPPED']._serialized_start=2627
+  _globals['_SPEAKINGSTOPPED']._serialized_end=2644
+  _globals['_AUDIOREPORT']._serialized_start=2646
+  _globals['_AUDIOREPORT']._serialized_end=2740
+  _globals['_CONTEXTROLLED']._serialized_start=2742
+  _globals['_CONTEXTROLLED']._serialized_end=2780
+  _globals['_RECORDINGSTOPPED']._serialized_start=2782
+  _globals['_RECORDINGSTOPPED']._serialized_end=2800
+  _globals['_SAMPLINGCHANGED']._serialized_start=2802
+  _globals['_SAMPLINGCHANGED']._serialized_end=2857
+  _globals['_GOINGAWAY']._serialized_start=2859
+  _globals['_GOINGAWAY']._serialized_end=2888
+  _globals['_SUMMARY']._serialized_start=2891
+  _globals['_SUMMARY']._serialized_end=3108
+  _globals['_GETSERVICEINFOREQUEST']._serialized_start=3110
+  _globals['_GETSERVICEINFOREQUEST']._serialized_end=3133
+  _globals['_GETSERVICEINFORESPONSE']._serialized_start=3136
+  _globals['_GETSERVICEINFORESPONSE']._serialized_end=3272
+  _globals['_DIALOGUESERVICE']._serialized_start=3550
+  _globals['_DIALOGUESERVICE']._serialized_end=3788
 # @@protoc_insertion_point(module_scope)

@@ -34,6 +34,7 @@ class _PaceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Pace.ValueType],
     PACE_FAST: _Pace.ValueType  # 2
     """The model's, as fast as it can: for files. Nothing is concealed or left out: the service reads no
     more of the user's sound than it has room for, so the client must read and write at the same time.
+    A control acts between the frames that were complete before it and those that follow.
     """
 
 class Pace(_Pace, metaclass=_PaceEnumTypeWrapper):
@@ -48,6 +49,7 @@ concealed or left out.
 PACE_FAST: Pace.ValueType  # 2
 """The model's, as fast as it can: for files. Nothing is concealed or left out: the service reads no
 more of the user's sound than it has room for, so the client must read and write at the same time.
+A control acts between the frames that were complete before it and those that follow.
 """
 Global___Pace: _TypeAlias = Pace  # noqa: Y015
 
@@ -139,7 +141,7 @@ class ConverseRequest(_message.Message):
 
     @_builtins.property
     def settings(self) -> _settings_pb2.SessionSettings:
-        """Other settings from here on. The models take none in mid-call today: FAILED_PRECONDITION."""
+        """Other sampling from here on, answered by the event `sampling_changed`, which says from which step."""
 
     def __init__(
         self,
@@ -637,6 +639,7 @@ class Event(_message.Message):
     SPEAKING_STOPPED_FIELD_NUMBER: _builtins.int
     AUDIO_REPORT_FIELD_NUMBER: _builtins.int
     RECORDING_STOPPED_FIELD_NUMBER: _builtins.int
+    SAMPLING_CHANGED_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """The step before which it happened, from 0."""
     time_ms: _builtins.int
@@ -685,6 +688,10 @@ class Event(_message.Message):
     def recording_stopped(self) -> Global___RecordingStopped:
         """The recording ends here; the conversation goes on."""
 
+    @_builtins.property
+    def sampling_changed(self) -> Global___SamplingChanged:
+        """The answer to `settings`: this step is the first that is drawn otherwise."""
+
     def __init__(
         self,
         *,
@@ -701,12 +708,13 @@ class Event(_message.Message):
         speaking_stopped: Global___SpeakingStopped | None = ...,
         audio_report: Global___AudioReport | None = ...,
         recording_stopped: Global___RecordingStopped | None = ...,
+        sampling_changed: Global___SamplingChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "recording_stopped", b"recording_stopped", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "voice_dropped", b"voice_dropped"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "recording_stopped", b"recording_stopped", "sampling_changed", b"sampling_changed", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "voice_dropped", b"voice_dropped"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "recording_stopped", b"recording_stopped", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "step", b"step", "time_ms", b"time_ms", "voice_dropped", b"voice_dropped"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_report", b"audio_report", "context_rolled", b"context_rolled", "event", b"event", "flushed", b"flushed", "frames_concealed", b"frames_concealed", "frames_dropped", b"frames_dropped", "going_away", b"going_away", "lag", b"lag", "recording_stopped", b"recording_stopped", "sampling_changed", b"sampling_changed", "speaking_started", b"speaking_started", "speaking_stopped", b"speaking_stopped", "step", b"step", "time_ms", b"time_ms", "voice_dropped", b"voice_dropped"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["frames_dropped", "context_rolled", "going_away", "frames_concealed", "voice_dropped", "flushed", "lag", "speaking_started", "speaking_stopped", "audio_report", "recording_stopped"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["frames_dropped", "context_rolled", "going_away", "frames_concealed", "voice_dropped", "flushed", "lag", "speaking_started", "speaking_stopped", "audio_report", "recording_stopped", "sampling_changed"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -946,6 +954,30 @@ class RecordingStopped(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordingStopped: _TypeAlias = RecordingStopped  # noqa: Y015
+
+@_typing.final
+class SamplingChanged(_message.Message):
+    """Tokens are drawn otherwise, as the client asked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAMPLING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def sampling(self) -> _settings_pb2.Sampling:
+        """What is in force from the event's step on."""
+
+    def __init__(
+        self,
+        *,
+        sampling: _settings_pb2.Sampling | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sampling", b"sampling"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["sampling", b"sampling"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SamplingChanged: _TypeAlias = SamplingChanged  # noqa: Y015
 
 @_typing.final
 class GoingAway(_message.Message):

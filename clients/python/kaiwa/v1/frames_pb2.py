@@ -22,21 +22,22 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from kaiwa.v1 import settings_pb2 as kaiwa_dot_v1_dot_settings__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15kaiwa/v1/frames.proto\x12\x08kaiwa.v1\"*\n\x08PcmFrame\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x0c\"*\n\tCodeFrame\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x03(\x05\"Y\n\nStepRecord\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\x12\n\ntext_token\x18\x02 \x01(\x05\x12\x14\n\x0cmoshi_tokens\x18\x03 \x03(\x05\x12\x13\n\x0buser_tokens\x18\x04 \x03(\x05\"<\n\tTextPiece\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0bstarts_word\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15kaiwa/v1/frames.proto\x12\x08kaiwa.v1\x1a\x17kaiwa/v1/settings.proto\"*\n\x08PcmFrame\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0f\n\x07samples\x18\x02 \x01(\x0c\"*\n\tCodeFrame\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x0e\n\x06tokens\x18\x02 \x03(\x05\"\x7f\n\nStepRecord\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\x12\n\ntext_token\x18\x02 \x01(\x05\x12\x14\n\x0cmoshi_tokens\x18\x03 \x03(\x05\x12\x13\n\x0buser_tokens\x18\x04 \x03(\x05\x12$\n\x08sampling\x18\x05 \x01(\x0b\x32\x12.kaiwa.v1.Sampling\"<\n\tTextPiece\x12\x0c\n\x04step\x18\x01 \x01(\x03\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x13\n\x0bstarts_word\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kaiwa.v1.frames_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PCMFRAME']._serialized_start=35
-  _globals['_PCMFRAME']._serialized_end=77
-  _globals['_CODEFRAME']._serialized_start=79
-  _globals['_CODEFRAME']._serialized_end=121
-  _globals['_STEPRECORD']._serialized_start=123
-  _globals['_STEPRECORD']._serialized_end=212
-  _globals['_TEXTPIECE']._serialized_start=214
-  _globals['_TEXTPIECE']._serialized_end=274
+  _globals['_PCMFRAME']._serialized_start=60
+  _globals['_PCMFRAME']._serialized_end=102
+  _globals['_CODEFRAME']._serialized_start=104
+  _globals['_CODEFRAME']._serialized_end=146
+  _globals['_STEPRECORD']._serialized_start=148
+  _globals['_STEPRECORD']._serialized_end=275
+  _globals['_TEXTPIECE']._serialized_start=277
+  _globals['_TEXTPIECE']._serialized_end=337
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from kaiwa.v1 import settings_pb2 as _settings_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -88,6 +89,7 @@ class StepRecord(_message.Message):
     TEXT_TOKEN_FIELD_NUMBER: _builtins.int
     MOSHI_TOKENS_FIELD_NUMBER: _builtins.int
     USER_TOKENS_FIELD_NUMBER: _builtins.int
+    SAMPLING_FIELD_NUMBER: _builtins.int
     step: _builtins.int
     """Number of the step in its session, from 0."""
     text_token: _builtins.int
@@ -102,6 +104,10 @@ class StepRecord(_message.Message):
         empty in a step that was given none, as step 0 of most sessions.
         """
 
+    @_builtins.property
+    def sampling(self) -> _settings_pb2.Sampling:
+        """How tokens are drawn from this step on, where it was changed before this step."""
+
     def __init__(
         self,
         *,
@@ -109,10 +115,11 @@ class StepRecord(_message.Message):
         text_token: _builtins.int = ...,
         moshi_tokens: _abc.Iterable[_builtins.int] | None = ...,
         user_tokens: _abc.Iterable[_builtins.int] | None = ...,
+        sampling: _settings_pb2.Sampling | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sampling", b"sampling"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["moshi_tokens", b"moshi_tokens", "step", b"step", "text_token", b"text_token", "user_tokens", b"user_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moshi_tokens", b"moshi_tokens", "sampling", b"sampling", "step", b"step", "text_token", b"text_token", "user_tokens", b"user_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,31 +26,31 @@ from kaiwa.v1 import frames_pb2 as kaiwa_dot_v1_dot_frames__pb2
 from kaiwa.v1 import settings_pb2 as kaiwa_dot_v1_dot_settings__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11kaiwa/v1/lm.proto\x12\x08kaiwa.v1\x1a\x15kaiwa/v1/frames.proto\x1a\x17kaiwa/v1/settings.proto\"s\n\x0fGenerateRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.kaiwa.v1.GenerateConfigH\x00\x12)\n\nuser_frame\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrameH\x00\x42\t\n\x07request\"=\n\x0eGenerateConfig\x12+\n\x08settings\x18\x01 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\"\xa4\x01\n\x10GenerateResponse\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.kaiwa.v1.GenerateAcceptedH\x00\x12&\n\x04step\x18\x02 \x01(\x0b\x32\x16.kaiwa.v1.GenerateStepH\x00\x12,\n\x07summary\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.GenerateSummaryH\x00\x42\n\n\x08response\"D\n\x10GenerateAccepted\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.ModelInfo\"\x81\x01\n\x0cGenerateStep\x12$\n\x06record\x18\x01 \x01(\x0b\x32\x14.kaiwa.v1.StepRecord\x12(\n\x0bmoshi_frame\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrame\x12!\n\x04text\x18\x03 \x01(\x0b\x32\x13.kaiwa.v1.TextPiece\" \n\x0fGenerateSummary\x12\r\n\x05steps\x18\x01 \x01(\x03\"\x15\n\x13GetModelInfoRequest\"]\n\x14GetModelInfoResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.ModelInfo\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x12\n\nslots_used\x18\x03 \x01(\x05\"\xb9\x01\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x15\n\rcontext_steps\x18\x03 \x01(\x05\x12\x1c\n\x14text_vocabulary_size\x18\x04 \x01(\x05\x12\x11\n\tcodebooks\x18\x05 \x01(\x05\x12\x15\n\rcodebook_size\x18\x06 \x01(\x05\x12\x14\n\x0c\x64\x65lays_steps\x18\x07 \x03(\x05\x12\x14\n\x0c\x63\x61pabilities\x18\x08 \x03(\t2\xa1\x01\n\tLmService\x12\x45\n\x08Generate\x12\x19.kaiwa.v1.GenerateRequest\x1a\x1a.kaiwa.v1.GenerateResponse(\x01\x30\x01\x12M\n\x0cGetModelInfo\x12\x1d.kaiwa.v1.GetModelInfoRequest\x1a\x1e.kaiwa.v1.GetModelInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11kaiwa/v1/lm.proto\x12\x08kaiwa.v1\x1a\x15kaiwa/v1/frames.proto\x1a\x17kaiwa/v1/settings.proto\"\xa2\x01\n\x0fGenerateRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.kaiwa.v1.GenerateConfigH\x00\x12)\n\nuser_frame\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrameH\x00\x12-\n\x08settings\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettingsH\x00\x42\t\n\x07request\"=\n\x0eGenerateConfig\x12+\n\x08settings\x18\x01 \x01(\x0b\x32\x19.kaiwa.v1.SessionSettings\"\xa4\x01\n\x10GenerateResponse\x12.\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x0b\x32\x1a.kaiwa.v1.GenerateAcceptedH\x00\x12&\n\x04step\x18\x02 \x01(\x0b\x32\x16.kaiwa.v1.GenerateStepH\x00\x12,\n\x07summary\x18\x03 \x01(\x0b\x32\x19.kaiwa.v1.GenerateSummaryH\x00\x42\n\n\x08response\"D\n\x10GenerateAccepted\x12\x0c\n\x04seed\x18\x01 \x01(\x03\x12\"\n\x05model\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.ModelInfo\"\x81\x01\n\x0cGenerateStep\x12$\n\x06record\x18\x01 \x01(\x0b\x32\x14.kaiwa.v1.StepRecord\x12(\n\x0bmoshi_frame\x18\x02 \x01(\x0b\x32\x13.kaiwa.v1.CodeFrame\x12!\n\x04text\x18\x03 \x01(\x0b\x32\x13.kaiwa.v1.TextPiece\" \n\x0fGenerateSummary\x12\r\n\x05steps\x18\x01 \x01(\x03\"\x15\n\x13GetModelInfoRequest\"]\n\x14GetModelInfoResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.kaiwa.v1.ModelInfo\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x12\n\nslots_used\x18\x03 \x01(\x05\"\xb9\x01\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12\x15\n\rcontext_steps\x18\x03 \x01(\x05\x12\x1c\n\x14text_vocabulary_size\x18\x04 \x01(\x05\x12\x11\n\tcodebooks\x18\x05 \x01(\x05\x12\x15\n\rcodebook_size\x18\x06 \x01(\x05\x12\x14\n\x0c\x64\x65lays_steps\x18\x07 \x03(\x05\x12\x14\n\x0c\x63\x61pabilities\x18\x08 \x03(\t2\xa1\x01\n\tLmService\x12\x45\n\x08Generate\x12\x19.kaiwa.v1.GenerateRequest\x1a\x1a.kaiwa.v1.GenerateResponse(\x01\x30\x01\x12M\n\x0cGetModelInfo\x12\x1d.kaiwa.v1.GetModelInfoRequest\x1a\x1e.kaiwa.v1.GetModelInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kaiwa.v1.lm_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GENERATEREQUEST']._serialized_start=79
-  _globals['_GENERATEREQUEST']._serialized_end=194
-  _globals['_GENERATECONFIG']._serialized_start=196
-  _globals['_GENERATECONFIG']._serialized_end=257
-  _globals['_GENERATERESPONSE']._serialized_start=260
-  _globals['_GENERATERESPONSE']._serialized_end=424
-  _globals['_GENERATEACCEPTED']._serialized_start=426
-  _globals['_GENERATEACCEPTED']._serialized_end=494
-  _globals['_GENERATESTEP']._serialized_start=497
-  _globals['_GENERATESTEP']._serialized_end=626
-  _globals['_GENERATESUMMARY']._serialized_start=628
-  _globals['_GENERATESUMMARY']._serialized_end=660
-  _globals['_GETMODELINFOREQUEST']._serialized_start=662
-  _globals['_GETMODELINFOREQUEST']._serialized_end=683
-  _globals['_GETMODELINFORESPONSE']._serialized_start=685
-  _globals['_GETMODELINFORESPONSE']._serialized_end=778
-  _globals['_MODELINFO']._serialized_start=781
-  _globals['_MODELINFO']._serialized_end=966
-  _globals['_LMSERVICE']._serialized_start=969
-  _globals['_LMSERVICE']._serialized_end=1130
+  _globals['_GENERATEREQUEST']._serialized_start=80
+  _globals['_GENERATEREQUEST']._serialized_end=242
+  _globals['_GENERATECONFIG']._serialized_start=244
+  _globals['_GENERATECONFIG']._serialized_end=305
+  _globals['_GENERATERESPONSE']._serialized_start=308
+  _globals['_GENERATERESPONSE']._serialized_end=472
+  _globals['_GENERATEACCEPTED']._serialized_start=474
+  _globals['_GENERATEACCEPTED']._serialized_end=542
+  _globals['_GENERATESTEP']._serialized_start=545
+  _globals['_GENERATESTEP']._serialized_end=674
+  _globals['_GENERATESUMMARY']._serialized_start=676
+  _globals['_GENERATESUMMARY']._serialized_end=708
+  _globals['_GETMODELINFOREQUEST']._serialized_start=710
+  _globals['_GETMODELINFOREQUEST']._serialized_end=731
+  _globals['_GETMODELINFORESPONSE']._serialized_start=733
+  _globals['_GETMODELINFORESPONSE']._serialized_end=826
+  _globals['_MODELINFO']._serialized_start=829
+  _globals['_MODELINFO']._serialized_end=1014
+  _globals['_LMSERVICE']._serialized_start=1017
+  _globals['_LMSERVICE']._serialized_end=1178
 # @@protoc_insertion_point(module_scope)

@@ -28,6 +28,7 @@ class GenerateRequest(_message.Message):
 
     CONFIG_FIELD_NUMBER: _builtins.int
     USER_FRAME_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___GenerateConfig:
         """The first message, and only that."""
@@ -36,17 +37,22 @@ class GenerateRequest(_message.Message):
     def user_frame(self) -> _frames_pb2.CodeFrame:
         """The next frame of the user's tokens; indexes count from 0 without gaps."""
 
+    @_builtins.property
+    def settings(self) -> _settings_pb2.SessionSettings:
+        """Other sampling from the step on that the next frame sets off, which records it."""
+
     def __init__(
         self,
         *,
         config: Global___GenerateConfig | None = ...,
         user_frame: _frames_pb2.CodeFrame | None = ...,
+        settings: _settings_pb2.SessionSettings | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "user_frame", b"user_frame"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "settings", b"settings", "user_frame", b"user_frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "user_frame", b"user_frame"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "request", b"request", "settings", b"settings", "user_frame", b"user_frame"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "user_frame"]  # noqa: Y015
+    _WhichOneofReturnType_request: _TypeAlias = _typing.Literal["config", "user_frame", "settings"]  # noqa: Y015
     _WhichOneofArgType_request: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_request) -> _WhichOneofReturnType_request | None: ...
 

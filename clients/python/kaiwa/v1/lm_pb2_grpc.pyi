@@ -38,7 +38,7 @@ class LmServiceStub:
     Generate: _grpc.StreamStreamMultiCallable[_lm_pb2.GenerateRequest, _lm_pb2.GenerateResponse]
     """Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
     when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-    `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+    `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
     owed are sent, then `summary`, then OK: any other end is an abnormal one.
     Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
     INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
@@ -57,7 +57,7 @@ class LmServiceAsyncStub(LmServiceStub):
     Generate: _aio.StreamStreamMultiCallable[_lm_pb2.GenerateRequest, _lm_pb2.GenerateResponse]  # type: ignore[assignment]
     """Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
     when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-    `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+    `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
     owed are sent, then `summary`, then OK: any other end is an abnormal one.
     Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
     INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
@@ -79,7 +79,7 @@ class LmServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_lm_pb2.GenerateResponse], _abc.AsyncIterator[_lm_pb2.GenerateResponse]]:
         """Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
         when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-        `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+        `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
         owed are sent, then `summary`, then OK: any other end is an abnormal one.
         Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
         INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for

@@ -24,15 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kaiwa/v1/settings.proto\x12\x08kaiwa.v1\"\x96\x02\n\x0fSessionSettings\x12\x1d\n\x10text_temperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\ntext_top_k\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1e\n\x11\x61udio_temperature\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x18\n\x0b\x61udio_top_k\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x11\n\x04seed\x18\x05 \x01(\x03H\x04\x88\x01\x01\x12+\n\x0cstart_policy\x18\x06 \x01(\x0e\x32\x15.kaiwa.v1.StartPolicyB\x13\n\x11_text_temperatureB\r\n\x0b_text_top_kB\x14\n\x12_audio_temperatureB\x0e\n\x0c_audio_top_kB\x07\n\x05_seed*q\n\x0bStartPolicy\x12\x1c\n\x18START_POLICY_UNSPECIFIED\x10\x00\x12!\n\x1dSTART_POLICY_KEEP_FIRST_FRAME\x10\x01\x12!\n\x1dSTART_POLICY_DROP_FIRST_FRAME\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17kaiwa/v1/settings.proto\x12\x08kaiwa.v1\"\x96\x02\n\x0fSessionSettings\x12\x1d\n\x10text_temperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x17\n\ntext_top_k\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x1e\n\x11\x61udio_temperature\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x18\n\x0b\x61udio_top_k\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x11\n\x04seed\x18\x05 \x01(\x03H\x04\x88\x01\x01\x12+\n\x0cstart_policy\x18\x06 \x01(\x0e\x32\x15.kaiwa.v1.StartPolicyB\x13\n\x11_text_temperatureB\r\n\x0b_text_top_kB\x14\n\x12_audio_temperatureB\x0e\n\x0c_audio_top_kB\x07\n\x05_seed\"h\n\x08Sampling\x12\x18\n\x10text_temperature\x18\x01 \x01(\x02\x12\x12\n\ntext_top_k\x18\x02 \x01(\x05\x12\x19\n\x11\x61udio_temperature\x18\x03 \x01(\x02\x12\x13\n\x0b\x61udio_top_k\x18\x04 \x01(\x05*q\n\x0bStartPolicy\x12\x1c\n\x18START_POLICY_UNSPECIFIED\x10\x00\x12!\n\x1dSTART_POLICY_KEEP_FIRST_FRAME\x10\x01\x12!\n\x1dSTART_POLICY_DROP_FIRST_FRAME\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kaiwa.v1.settings_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STARTPOLICY']._serialized_start=318
-  _globals['_STARTPOLICY']._serialized_end=431
+  _globals['_STARTPOLICY']._serialized_start=424
+  _globals['_STARTPOLICY']._serialized_end=537
   _globals['_SESSIONSETTINGS']._serialized_start=38
   _globals['_SESSIONSETTINGS']._serialized_end=316
+  _globals['_SAMPLING']._serialized_start=318
+  _globals['_SAMPLING']._serialized_end=422
 # @@protoc_insertion_point(module_scope)

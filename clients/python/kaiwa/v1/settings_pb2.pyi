@@ -10,10 +10,10 @@ import builtins as _builtins
 import sys
 import typing as _typing
 
-if sys.version_info >= (3, 10):
-    from typing import TypeAlias as _TypeAlias
+if sys.version_info >= (3, 11):
+    from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
-    from typing_extensions import TypeAlias as _TypeAlias
+    from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -47,8 +47,11 @@ Global___StartPolicy: _TypeAlias = StartPolicy  # noqa: Y015
 
 @_typing.final
 class SessionSettings(_message.Message):
-    """A session's settings. They are given once, in the first message of the session's call, and hold to
-    its end. A field that is left out takes the default that is named with it.
+    """A session's settings. In the first message of a session's call, a field that is left out takes the
+    default that is named with it. The first four may be given again in mid-call: they hold from the step
+    on that hears the next frame, and what is left out stays as it is. The others hold for the whole
+    call: in mid-call they are refused. A setting that is refused (INVALID_ARGUMENT, BAD_SETTINGS) ends
+    the call, whenever it is given.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -109,3 +112,39 @@ class SessionSettings(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__text_top_k) -> _WhichOneofReturnType__text_top_k | None: ...
 
 Global___SessionSettings: _TypeAlias = SessionSettings  # noqa: Y015
+
+@_typing.final
+class Sampling(_message.Message):
+    """How a session's tokens are drawn: each field is the one of `SessionSettings` of that name, as it is in
+    force.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    TEXT_TOP_K_FIELD_NUMBER: _builtins.int
+    AUDIO_TEMPERATURE_FIELD_NUMBER: _builtins.int
+    AUDIO_TOP_K_FIELD_NUMBER: _builtins.int
+    text_temperature: _builtins.float
+    """Temperature of the inner monologue, from 0 to 5."""
+    text_top_k: _builtins.int
+    """How many of the likeliest text tokens are drawn from, from 1 to 32,000."""
+    audio_temperature: _builtins.float
+    """Temperature of the voice, from 0 to 5."""
+    audio_top_k: _builtins.int
+    """How many of the likeliest audio tokens are drawn from, from 1 to 2,048."""
+    def __init__(
+        self,
+        *,
+        text_temperature: _builtins.float = ...,
+        text_top_k: _builtins.int = ...,
+        audio_temperature: _builtins.float = ...,
+        audio_top_k: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_temperature", b"audio_temperature", "audio_top_k", b"audio_top_k", "text_temperature", b"text_temperature", "text_top_k", b"text_top_k"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sampling: _TypeAlias = Sampling  # noqa: Y015

@@ -74,7 +74,7 @@ export interface StreamSummary {
 
 /** A message to Converse. */
 export interface CodecServiceConverseRequest {
-  /** Exactly one of the two. */
+  /** Exactly one of the three. */
   request?:
     | //
     /** The first message, and only that. */
@@ -82,6 +82,9 @@ export interface CodecServiceConverseRequest {
     | //
     /** The next frame of the user's sound; indexes count from 0 without gaps. */
     { $case: "userFrame"; value: PcmFrame }
+    | //
+    /** Other sampling from the step on that hears the next frame; handed on to the LM service. */
+    { $case: "settings"; value: SessionSettings }
     | undefined;
 }
 
@@ -447,6 +450,9 @@ export const CodecServiceConverseRequest: MessageFns<CodecServiceConverseRequest
       case "userFrame":
         PcmFrame.encode(message.request.value, writer.uint32(18).fork()).join();
         break;
+      case "settings":
+        SessionSettings.encode(message.request.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -478,6 +484,14 @@ export const CodecServiceConverseRequest: MessageFns<CodecServiceConverseRequest
             }
 
             message.request = { $case: "userFrame", value: PcmFrame.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.request = { $case: "settings", value: SessionSettings.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1060,7 +1074,7 @@ export const CodecServiceService = {
   /**
    * Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
    * slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-   * `user_frame`. The first response is `accepted`.
+   * `user_frame`, or `settings` before it. The first response is `accepted`.
    */
   converse: {
     path: "/kaiwa.v1.CodecService/Converse" as const,
@@ -1094,7 +1108,7 @@ export interface CodecServiceServer extends UntypedServiceImplementation {
   /**
    * Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
    * slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-   * `user_frame`. The first response is `accepted`.
+   * `user_frame`, or `settings` before it. The first response is `accepted`.
    */
   converse: handleBidiStreamingCall<CodecServiceConverseRequest, CodecServiceConverseResponse>;
   /** Tells what is loaded here and in the LM service behind it. */
@@ -1113,7 +1127,7 @@ export interface CodecServiceClient extends Client {
   /**
    * Holds one conversation: the user's sound in, Moshi's sound, words and step records out. It takes a
    * slot here and one in the LM service. The first request is `config`, within 10 s; all the others are
-   * `user_frame`. The first response is `accepted`.
+   * `user_frame`, or `settings` before it. The first response is `accepted`.
    */
   converse(): ClientDuplexStream<CodecServiceConverseRequest, CodecServiceConverseResponse>;
   converse(

@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { GetCodecInfoResponse } from "./codec.js";
-import { SessionSettings } from "./settings.js";
+import { Sampling, SessionSettings } from "./settings.js";
 
 export const protobufPackage = "kaiwa.v1";
 
@@ -39,6 +39,7 @@ export enum Pace {
   /**
    * FAST - The model's, as fast as it can: for files. Nothing is concealed or left out: the service reads no
    * more of the user's sound than it has room for, so the client must read and write at the same time.
+   * A control acts between the frames that were complete before it and those that follow.
    */
   FAST = 2,
   UNRECOGNIZED = -1,
@@ -93,7 +94,7 @@ export interface ConverseRequest {
     /** Whether the conversation stands still from here on. */
     { $case: "hold"; value: Hold }
     | //
-    /** Other settings from here on. The models take none in mid-call today: FAILED_PRECONDITION. */
+    /** Other sampling from here on, answered by the event `sampling_changed`, which says from which step. */
     { $case: "settings"; value: SessionSettings }
     | undefined;
 }
@@ -331,6 +332,9 @@ export interface Event {
     | //
     /** The recording ends here; the conversation goes on. */
     { $case: "recordingStopped"; value: RecordingStopped }
+    | //
+    /** The answer to `settings`: this step is the first that is drawn otherwise. */
+    { $case: "samplingChanged"; value: SamplingChanged }
     | undefined;
 }
 
@@ -407,6 +411,12 @@ export interface ContextRolled {
 
 /** The recording could not go on, for instance for want of room; what was kept so far stays. */
 export interface RecordingStopped {
+}
+
+/** Tokens are drawn otherwise, as the client asked. */
+export interface SamplingChanged {
+  /** What is in force from the event's step on. */
+  sampling?: Sampling | undefined;
 }
 
 /** The service is going away. */
@@ -1516,6 +1526,9 @@ export const Event: MessageFns<Event> = {
       case "recordingStopped":
         RecordingStopped.encode(message.event.value, writer.uint32(106).fork()).join();
         break;
+      case "samplingChanged":
+        SamplingChanged.encode(message.event.value, writer.uint32(114).fork()).join();
+        break;
     }
     return writer;
   },
@@ -1635,6 +1648,14 @@ export const Event: MessageFns<Event> = {
             }
 
             message.event = { $case: "recordingStopped", value: RecordingStopped.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.event = { $case: "samplingChanged", value: SamplingChanged.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -2139,6 +2160,52 @@ export const RecordingStopped: MessageFns<RecordingStopped> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSamplingChanged(): SamplingChanged {
+  return { sampling: undefined };
+}
+
+export const SamplingChanged: MessageFns<SamplingChanged> = {
+  encode(message: SamplingChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sampling !== undefined) {
+      Sampling.encode(message.sampling, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SamplingChanged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSamplingChanged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sampling = Sampling.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;

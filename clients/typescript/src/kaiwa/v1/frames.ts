@@ -6,6 +6,7 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
+import { Sampling } from "./settings.js";
 
 export const protobufPackage = "kaiwa.v1";
 
@@ -46,6 +47,8 @@ export interface StepRecord {
    * empty in a step that was given none, as step 0 of most sessions.
    */
   userTokens: number[];
+  /** How tokens are drawn from this step on, where it was changed before this step. */
+  sampling?: Sampling | undefined;
 }
 
 /** A piece of the inner monologue, as words. */
@@ -193,7 +196,7 @@ export const CodeFrame: MessageFns<CodeFrame> = {
 };
 
 function createBaseStepRecord(): StepRecord {
-  return { step: 0n, textToken: 0, moshiTokens: [], userTokens: [] };
+  return { step: 0n, textToken: 0, moshiTokens: [], userTokens: [], sampling: undefined };
 }
 
 export const StepRecord: MessageFns<StepRecord> = {
@@ -220,6 +223,9 @@ export const StepRecord: MessageFns<StepRecord> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.sampling !== undefined) {
+      Sampling.encode(message.sampling, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -288,6 +294,14 @@ export const StepRecord: MessageFns<StepRecord> = {
             }
 
             break;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.sampling = Sampling.decode(reader, reader.uint32());
+            continue;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {

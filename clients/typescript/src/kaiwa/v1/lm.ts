@@ -29,7 +29,7 @@ export const protobufFileName = "kaiwa/v1/lm.proto";
 
 /** A message to Generate. */
 export interface GenerateRequest {
-  /** Exactly one of the two. */
+  /** Exactly one of the three. */
   request?:
     | //
     /** The first message, and only that. */
@@ -37,6 +37,9 @@ export interface GenerateRequest {
     | //
     /** The next frame of the user's tokens; indexes count from 0 without gaps. */
     { $case: "userFrame"; value: CodeFrame }
+    | //
+    /** Other sampling from the step on that the next frame sets off, which records it. */
+    { $case: "settings"; value: SessionSettings }
     | undefined;
 }
 
@@ -145,6 +148,9 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
       case "userFrame":
         CodeFrame.encode(message.request.value, writer.uint32(18).fork()).join();
         break;
+      case "settings":
+        SessionSettings.encode(message.request.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -176,6 +182,14 @@ export const GenerateRequest: MessageFns<GenerateRequest> = {
             }
 
             message.request = { $case: "userFrame", value: CodeFrame.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.request = { $case: "settings", value: SessionSettings.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -742,7 +756,7 @@ export const LmServiceService = {
   /**
    * Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
    * when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-   * `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+   * `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
    * owed are sent, then `summary`, then OK: any other end is an abnormal one.
    * Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
    * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
@@ -774,7 +788,7 @@ export interface LmServiceServer extends UntypedServiceImplementation {
   /**
    * Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
    * when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-   * `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+   * `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
    * owed are sent, then `summary`, then OK: any other end is an abnormal one.
    * Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
    * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for
@@ -789,7 +803,7 @@ export interface LmServiceClient extends Client {
   /**
    * Holds one session: the call takes a slot and its KV cache when it is accepted, and gives both back
    * when it ends, for whatever reason. The first request is `config`, within 10 s; all the others are
-   * `user_frame`. The first response is `accepted`. When the client half-closes, the steps that are
+   * `user_frame`, or `settings` before it. The first response is `accepted`. When the client half-closes, the steps that are
    * owed are sent, then `summary`, then OK: any other end is an abnormal one.
    * Errors: RESOURCE_EXHAUSTED when every slot is taken, UNAVAILABLE while loading or draining,
    * INVALID_ARGUMENT for a wrong message, DEADLINE_EXCEEDED when no config came in time or nothing for

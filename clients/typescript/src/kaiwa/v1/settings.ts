@@ -26,8 +26,11 @@ export enum StartPolicy {
 }
 
 /**
- * A session's settings. They are given once, in the first message of the session's call, and hold to
- * its end. A field that is left out takes the default that is named with it.
+ * A session's settings. In the first message of a session's call, a field that is left out takes the
+ * default that is named with it. The first four may be given again in mid-call: they hold from the step
+ * on that hears the next frame, and what is left out stays as it is. The others hold for the whole
+ * call: in mid-call they are refused. A setting that is refused (INVALID_ARGUMENT, BAD_SETTINGS) ends
+ * the call, whenever it is given.
  */
 export interface SessionSettings {
   /** Temperature of the inner monologue, from 0 to 5; 0 always takes the likeliest token. Default 0.7. */
@@ -55,6 +58,21 @@ export interface SessionSettings {
     | undefined;
   /** What becomes of the user's first frame. Default: it is kept. */
   startPolicy: StartPolicy;
+}
+
+/**
+ * How a session's tokens are drawn: each field is the one of `SessionSettings` of that name, as it is in
+ * force.
+ */
+export interface Sampling {
+  /** Temperature of the inner monologue, from 0 to 5. */
+  textTemperature: number;
+  /** How many of the likeliest text tokens are drawn from, from 1 to 32,000. */
+  textTopK: number;
+  /** Temperature of the voice, from 0 to 5. */
+  audioTemperature: number;
+  /** How many of the likeliest audio tokens are drawn from, from 1 to 2,048. */
+  audioTopK: number;
 }
 
 function createBaseSessionSettings(): SessionSettings {
@@ -153,6 +171,85 @@ export const SessionSettings: MessageFns<SessionSettings> = {
             }
 
             message.startPolicy = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSampling(): Sampling {
+  return { textTemperature: 0, textTopK: 0, audioTemperature: 0, audioTopK: 0 };
+}
+
+export const Sampling: MessageFns<Sampling> = {
+  encode(message: Sampling, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.textTemperature !== 0) {
+      writer.uint32(13).float(message.textTemperature);
+    }
+    if (message.textTopK !== 0) {
+      writer.uint32(16).int32(message.textTopK);
+    }
+    if (message.audioTemperature !== 0) {
+      writer.uint32(29).float(message.audioTemperature);
+    }
+    if (message.audioTopK !== 0) {
+      writer.uint32(32).int32(message.audioTopK);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Sampling {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSampling();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 13) {
+              break;
+            }
+
+            message.textTemperature = reader.float();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.textTopK = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 29) {
+              break;
+            }
+
+            message.audioTemperature = reader.float();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.audioTopK = reader.int32();
             continue;
           }
         }
