@@ -63,10 +63,9 @@ async def _talk(address: str, frames: NDArray[np.float32]) -> list[NDArray[np.fl
     return [np.frombuffer(r.audio.data, "<f4") for r in responses if r.HasField("audio")]
 
 
-def _only(folder: Path) -> Path:
-    """The one recording of a folder, once it is written."""
-    (kept,) = folder.iterdir()
-    return kept
+def _written(folder: Path) -> list[Path]:
+    """The recordings of a folder that are whole."""
+    return [path for path in folder.glob("*Z-*") if path.suffix != ".unfinished"]
 
 
 def _replay(journal: Path, stack: Stack, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -81,8 +80,9 @@ async def test_a_recorded_conversation_is_heard_shown_and_played_again_token_for
     tmp_path: Path,
 ) -> None:
     spoken = await _talk(recording_stack.gateway, conversation_frames)
-    while (kept := _only(recordings)).suffix == ".unfinished":
+    while not (written := _written(recordings)):
         os.sched_yield()
+    (kept,) = written
     assert {path.name for path in kept.iterdir()} == {"talk.ogg", "events.jsonl", "journal.jsonl"}
 
     sound, rate_hz = soundfile.read(kept / "talk.ogg", dtype="float32", always_2d=True)
