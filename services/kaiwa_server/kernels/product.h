@@ -97,6 +97,8 @@ struct Finish {
     if (width == PANEL) {
       store(y, (*this)(low, first, plus));
       store(y + LANES, (*this)(high, first + LANES, plus ? plus + LANES : nullptr));
+    } else if (width == LANES) {
+      store(y, (*this)(low, first, plus));
     } else {
       float added[PANEL] = {}, out[PANEL];
       if (plus) std::memcpy(added, plus, width * sizeof(float));
@@ -107,8 +109,8 @@ struct Finish {
   }
 };
 
-// ROWS rows with one panel: x is `stride` floats from row to row, y and plus are `outputs`.
-template <class Weights, int ROWS>
+// ROWS rows with one panel, or with the first half of it if that is all there is: x is `stride` floats from row to row, y and plus are `outputs`.
+template <class Weights, int ROWS, bool HALF>
 static void multiply_panel(const typename Weights::Type* w, const float* x, int64_t stride,
                            int inputs, float* y, const float* plus, int64_t outputs, int width,
                            int first, const Finish& finish) {
@@ -118,12 +120,12 @@ static void multiply_panel(const typename Weights::Type* w, const float* x, int6
   for (int k = 0; k < inputs; k++, w += PANEL) {
     for (int line = 0; line < bytes; line += 64)
       __builtin_prefetch((const char*)w + AHEAD * bytes + line);
-    const Floats u = Weights::load(w), v = Weights::load(w + LANES);
+    const Floats u = Weights::load(w), v = HALF ? Floats{} : Weights::load(w + LANES);
 #pragma GCC unroll 12
     for (int m = 0; m < ROWS; m++) {
       const Floats input = all(x[m * stride + k]);
       low[m] += u * input;
-      high[m] += v * input;
+      if (!HALF) high[m] += v * input;
     }
   }
   for (int m = 0; m < ROWS; m++, y += outputs, plus = plus ? plus + outputs : nullptr)
@@ -135,12 +137,14 @@ template <class Weights>
 static void multiply_rows(const typename Weights::Type* w, const float* x, int64_t stride, int rows,
                           int inputs, float* y, const float* plus, int64_t outputs, int width,
                           int first, const Finish& finish) {
+  const bool half = width <= LANES;
   for (int blocks = (rows + MOST_ROWS - 1) / MOST_ROWS; blocks > 0; blocks--) {
     const int block = (rows + blocks - 1) / blocks;
     switch (block) {
 #define KAIWA_CASE(ROWS)                                                                      \
   case ROWS:                                                                                  \
-    multiply_panel<Weights, ROWS>(w, x, stride, inputs, y, plus, outputs, width, first, finish); \
+    (half ? multiply_panel<Weights, ROWS, true> : multiply_panel<Weights, ROWS, false>)(      \
+        w, x, stride, inputs, y, plus, outputs, width, first, finish);                       \
     break;
       KAIWA_CASE(1) KAIWA_CASE(2) KAIWA_CASE(3)
 #if defined(__AVX512F__)
