@@ -30,10 +30,14 @@ class Page:
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": params})
         while (message := await self._socket.receive_json()).get("id") != number:
-            if message["method"] == "Runtime.exceptionThrown":
-                self.errors.append(str(message["params"]["exceptionDetails"]))
+            self.hear(message["method"], message["params"])
         assert "error" not in message, message["error"]
         return message["result"]
+
+    def hear(self, method: str, params: Any) -> None:
+        """Takes what the browser says by itself."""
+        if method == "Runtime.exceptionThrown":
+            self.errors.append(str(params["exceptionDetails"]))
 
     async def evaluate(self, script: str) -> Any:
         """Gives the value of an expression; what it does counts as done by the user."""

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeSocket, microphone, settled } from "./fake_browser.mjs";
+import { FakeSocket, loudspeaker, microphone, settled } from "./fake_browser.mjs";
 import { Call } from "../../clients/web/call.js";
 
 const URL = "ws://kaiwa/v1/converse";
@@ -125,6 +125,24 @@ test("a microphone that is refused is named, with its cure", async () => {
   const [failure] = named(screen, "failed");
   assert.equal(failure.check, "microphone");
   assert.match(failure.cure, /Allow it/);
+});
+
+test("a loudspeaker that is not there is named, with its cure, and the microphone let go", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  loudspeaker.isThere = false;
+  const screen = newScreen();
+  new Call(screen).start(URL, SETTINGS);
+  await settled();
+  microphone.grant();
+  await settled();
+  assert.deepEqual(named(screen, "failed"), []);
+  t.mock.timers.tick(3000);
+  await settled();
+  loudspeaker.isThere = true;
+  const [failure] = named(screen, "failed");
+  assert.equal(failure.check, "microphone");
+  assert.match(failure.cure, /loudspeaker/);
+  assert.equal(microphone.track.isOn, false);
 });
 
 test("sound that the network does not take is left out and told", async () => {

@@ -33,6 +33,9 @@ export class FakeSocket {
   }
 }
 
+/** Whether there is one: without it the clock never runs. */
+export const loudspeaker = { isThere: true };
+
 class FakeAudioContext {
   static nowS = 0;
   state = "running";
@@ -49,7 +52,9 @@ class FakeAudioContext {
     return { connect() {} };
   }
 
-  async resume() {}
+  resume() {
+    return loudspeaker.isThere ? Promise.resolve() : new Promise(() => {});
+  }
 
   async close() {
     this.state = "closed";
