@@ -4,5 +4,5 @@ import pytest
 from kaiwa_server.kernels import library
 
 needs_kernels = pytest.mark.skipif(
-    not library.available(), reason="Kaiwa's kernels were not built: install g++ and Kaiwa again"
+    not library.available(), reason="needs AVX-512, and g++ when Kaiwa was installed"
 )

@@ -136,13 +136,12 @@ def tiles() -> bool:
 def _names() -> list[str]:
     """The builds for this processor and lesser ones."""
     if platform.machine() != "x86_64":
-        return ["native"]
+        return []
     flags = _flags()
     avx512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
     levels = {
         "x86-64-v4-amx": {*avx512, "avx512_bf16", "amx_tile", "amx_bf16"},
         "x86-64-v4": avx512,
-        "x86-64-v3": {"avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"},
     }
     return [level for level, needed in levels.items() if needed <= flags]
 

@@ -13,11 +13,7 @@
 namespace kaiwa {
 
 constexpr int PANEL = 32;
-#ifdef __AVX512F__
-constexpr int MOST_ROWS = 12;  // 24 of the 32 registers hold sums
-#else
-constexpr int MOST_ROWS = 3;
-#endif
+constexpr int MOST_ROWS = 12;  // 24 of the 32 registers of AVX-512 hold sums
 
 // How far ahead of their use weights are fetched, in inputs: far more than a processor does alone.
 constexpr int AHEAD = 64;
@@ -66,15 +62,11 @@ struct Int8Weights {
  private:
   template <typename Bytes>
   KAIWA_INLINE Floats widen(Bytes bytes) {
-#ifdef __AVX512F__
     // The compiler's own conversion goes through memory.
     typedef char Register __attribute__((vector_size(16)));
     Ints wide;
     __asm__("vpmovsxbd %1, %0" : "=v"(wide) : "v"((Register)bytes));
     return __builtin_convertvector(wide, Floats);
-#else
-    return __builtin_convertvector(bytes, Floats);
-#endif
   }
 };
 
@@ -147,10 +139,8 @@ static void multiply_rows(const typename Weights::Type* w, const float* x, int64
         w, x, stride, inputs, y, plus, outputs, width, first, finish);                       \
     break;
       KAIWA_CASE(1) KAIWA_CASE(2) KAIWA_CASE(3)
-#if defined(__AVX512F__)
       KAIWA_CASE(4) KAIWA_CASE(5) KAIWA_CASE(6) KAIWA_CASE(7) KAIWA_CASE(8) KAIWA_CASE(9)
       KAIWA_CASE(10) KAIWA_CASE(11) KAIWA_CASE(12)
-#endif
 #undef KAIWA_CASE
     }
     rows -= block;

@@ -51,5 +51,7 @@ def pack_for_cpu(module: nn.Module, precision: Precision) -> None:
     if available():
         pack(module, partial(KernelProduct, precision=precision))
     elif precision != "fp32":
-        text = f"{precision} needs Kaiwa's kernels, which were not built: install a C++ compiler"
-        raise NotSupported(f"{text} (g++) and Kaiwa again, or give --precision fp32")
+        text = (
+            f"{precision} needs Kaiwa's kernels: a processor with AVX-512, and a C++ compiler (g++)"
+        )
+        raise NotSupported(f"{text} when Kaiwa is installed; or give --precision fp32")
