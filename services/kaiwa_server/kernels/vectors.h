@@ -1,5 +1,4 @@
-// Sixteen floats at a time, in the compiler's own vector types: it makes of them what the
-// processor has, one register of AVX-512 or several smaller ones.
+// Sixteen floats at a time, in the compiler's own vector types: one register of AVX-512.
 #pragma once
 
 #include <cstdint>
