@@ -82,14 +82,13 @@ static void normalise(const Norm& norm, const float* x, int rows, int dim, float
   }
 }
 
-// Turns the pairs (0, 1), (2, 3), ... of each head by `turns`, [head_dim / 2] complex numbers.
-static void rotate(float* x, const float* turns, int heads, int head_dim) {
-  for (int head = 0; head < heads; head++, x += head_dim)
-    for (int i = 0; i < head_dim; i += 2) {
-      const float real = x[i] * turns[i] - x[i + 1] * turns[i + 1];
-      x[i + 1] = x[i] * turns[i + 1] + x[i + 1] * turns[i];
-      x[i] = real;
-    }
+// Turns the pairs (0, 1), (2, 3), ... of one head by `turns`, [head_dim / 2] complex numbers.
+static void rotate(float* x, const float* turns, int head_dim) {
+  for (int i = 0; i < head_dim; i += 2) {
+    const float real = x[i] * turns[i] - x[i + 1] * turns[i + 1];
+    x[i + 1] = x[i] * turns[i + 1] + x[i + 1] * turns[i];
+    x[i] = real;
+  }
 }
 
 // The weighted sum of PARTS times 16 channels of the `filled` values.
@@ -160,8 +159,8 @@ static void attention(const Stack& stack, float* joined, const Places& places, c
         float* query = joined + (int64_t)row * 3 * dim + head * head_dim;
         float *key = query + dim, *value = key + dim;
         if (turns) {
-          rotate(query, turns + (int64_t)row * head_dim, 1, head_dim);
-          rotate(key, turns + (int64_t)row * head_dim, 1, head_dim);
+          rotate(query, turns + (int64_t)row * head_dim, head_dim);
+          rotate(key, turns + (int64_t)row * head_dim, head_dim);
         }
         const int64_t place = ring + places.positions[row] % context * head_dim;
         for (int i = 0; i < head_dim; i++) narrow(key[i], keys + place + i);

@@ -53,19 +53,12 @@ struct Bf16Weights {
 struct Int8Weights {
   typedef int8_t Type;
   KAIWA_INLINE Floats load(const int8_t* w) {
-    typedef int8_t Bytes __attribute__((vector_size(16)));
-    Bytes bytes;
-    std::memcpy(&bytes, w, sizeof bytes);
-    return widen(bytes);
-  }
-
- private:
-  template <typename Bytes>
-  KAIWA_INLINE Floats widen(Bytes bytes) {
-    // The compiler's own conversion goes through memory.
     typedef char Register __attribute__((vector_size(16)));
+    Register bytes;
+    std::memcpy(&bytes, w, sizeof bytes);
+    // The compiler's own conversion goes through memory.
     Ints wide;
-    __asm__("vpmovsxbd %1, %0" : "=v"(wide) : "v"((Register)bytes));
+    __asm__("vpmovsxbd %1, %0" : "=v"(wide) : "v"(bytes));
     return __builtin_convertvector(wide, Floats);
   }
 };
