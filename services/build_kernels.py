@@ -24,8 +24,9 @@ X86_LEVELS = {
         *("-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
     ),
     "x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
+    "x86-64-v3": ("-march=x86-64-v3",),
 }
-"""With AMX and with AVX-512; where it runs decides which is taken. With AVX2 torch is faster."""
+"""With AMX, with AVX-512, with AVX2: where it runs decides which is taken."""
 
 
 class KernelsHook(BuildHookInterface):

@@ -4,5 +4,5 @@ import pytest
 from kaiwa_server.kernels import library
 
 needs_kernels = pytest.mark.skipif(
-    not library.available(), reason="needs AVX-512, and g++ when Kaiwa was installed"
+    not library.available(), reason="needs AVX2, and g++ when Kaiwa was installed"
 )

@@ -89,5 +89,5 @@ def test_another_precision_without_kernels_is_refused_with_what_to_do(precision:
 
 def test_the_kernels_are_built_where_there_is_a_compiler() -> None:
     if shutil.which("c++") is None or not library._names():
-        pytest.skip("there is no C++ compiler, or no AVX-512")
+        pytest.skip("there is no C++ compiler, or no AVX2")
     assert library.available()

@@ -24,6 +24,9 @@ int kaiwa_tiles() {
 #endif
 }
 
+// Outputs that lie together in the weights.
+int kaiwa_panel() { return PANEL; }
+
 void kaiwa_multiply(const Product* product, const Rows* in, float* y, const float* plus, Then then,
                     int threads) {
   if (in->batch_stride == in->count * in->stride) {

@@ -91,7 +91,7 @@ static void rotate(float* x, const float* turns, int head_dim) {
   }
 }
 
-// The weighted sum of PARTS times 16 channels of the `filled` values.
+// The weighted sum of PARTS registers' channels of the `filled` values.
 template <int PARTS, typename Number>
 static void add_up(const float* weights, const Number* values, int filled, int head_dim, float total,
                    float* out) {
@@ -130,9 +130,10 @@ static void attend(const float* query, const Number* keys, const Number* values,
   }
   float total = sum(sums);
   for (int i = filled / LANES * LANES; i < filled; i++) total += weights[i];
+  constexpr int PARTS = 64 / LANES;  // as many channels as most heads have
   int d = 0;
-  for (; d + 4 * LANES <= head_dim; d += 4 * LANES)
-    add_up<4>(weights, values + d, filled, head_dim, total, out + d);
+  for (; d + PARTS * LANES <= head_dim; d += PARTS * LANES)
+    add_up<PARTS>(weights, values + d, filled, head_dim, total, out + d);
   for (; d + LANES <= head_dim; d += LANES)
     add_up<1>(weights, values + d, filled, head_dim, total, out + d);
   for (; d < head_dim; d++) {

@@ -12,9 +12,6 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 
-PANEL = 32
-"""Outputs that lie together in the weights."""
-
 FP32, INT8, BF16 = 0, 1, 2
 """`Product.precision`."""
 
@@ -27,7 +24,7 @@ SILU_GATE, GELU = 0, 1
 
 
 class Product(ctypes.Structure):
-    """Weights [ceil(N / 32), K, 32], and what the sums are multiplied with and added to."""
+    """Weights [ceil(N / panel), K, panel], and what the sums are multiplied with and added to."""
 
     _fields_ = (
         ("weights", c_void_p),
@@ -128,6 +125,12 @@ def _built() -> list[Path]:
 
 
 @functools.cache
+def panel() -> int:
+    """How many outputs lie together in the weights."""
+    return int(kernels().kaiwa_panel())
+
+
+@functools.cache
 def tiles() -> bool:
     """Whether bf16 weights are laid out for matrix units."""
     return bool(kernels().kaiwa_tiles())
@@ -142,6 +145,7 @@ def _names() -> list[str]:
     levels = {
         "x86-64-v4-amx": {*avx512, "avx512_bf16", "amx_tile", "amx_bf16"},
         "x86-64-v4": avx512,
+        "x86-64-v3": {"avx2", "fma", "bmi2", "f16c"},
     }
     return [level for level, needed in levels.items() if needed <= flags]
 
@@ -191,7 +195,8 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         c_void_p,  # logits [rows, N]
         c_int32,  # threads
     )
-    library.kaiwa_tiles.restype = c_int32
+    for name in ("panel", "tiles"):
+        getattr(library, f"kaiwa_{name}").restype = c_int32
     for name in ("multiply", "elu", "layers", "codebook"):
         getattr(library, f"kaiwa_{name}").restype = None
     return library

@@ -1,7 +1,7 @@
 // Matrix products of few rows with weights that are laid out for them once.
 //
-// The weights [N, K] lie in panels of 32 outputs, [N / 32, K, 32], so that a product reads them in
-// one sweep, each once for up to 12 rows. A row's sums are added up in the same order whatever its
+// The weights [N, K] lie in panels of two registers' outputs, [N / PANEL, K, PANEL], so that a product
+// reads them in one sweep, each once for up to MOST_ROWS rows. A row's sums are added up in the same order whatever its
 // neighbours are and however many: its result does not depend on them, to the last bit.
 #pragma once
 
@@ -12,8 +12,8 @@
 
 namespace kaiwa {
 
-constexpr int PANEL = 32;
-constexpr int MOST_ROWS = 12;  // 24 of the 32 registers of AVX-512 hold sums
+constexpr int PANEL = 2 * LANES;
+constexpr int MOST_ROWS = REGISTERS * 3 / 8;  // three quarters of the registers hold sums
 
 // How far ahead of their use weights are fetched, in inputs: far more than a processor does alone.
 constexpr int AHEAD = 64;
@@ -26,7 +26,7 @@ enum Precision : int32_t { FP32 = 0, INT8 = 1, BF16 = 2 };
 enum Then : int32_t { NOTHING = 0, ELU = 1 };
 
 struct Product {
-  const void* weights;  // [ceil(N / 32), K, 32]
+  const void* weights;  // [ceil(N / PANEL), K, PANEL]
   const float* scales;  // what an output is multiplied with, padded to panels; null where nothing
   const float* bias;    // padded to panels; null where none
   int32_t inputs, outputs;
@@ -53,12 +53,12 @@ struct Bf16Weights {
 struct Int8Weights {
   typedef int8_t Type;
   KAIWA_INLINE Floats load(const int8_t* w) {
-    typedef char Register __attribute__((vector_size(16)));
-    Register bytes;
-    std::memcpy(&bytes, w, sizeof bytes);
-    // The compiler's own conversion goes through memory.
+    struct Bytes {
+      int8_t lanes[LANES];
+    };
+    // The compiler's own conversion goes by way of the stack.
     Ints wide;
-    __asm__("vpmovsxbd %1, %0" : "=v"(wide) : "v"(bytes));
+    __asm__("vpmovsxbd %1, %0" : "=v"(wide) : "m"(*reinterpret_cast<const Bytes*>(w)));
     return __builtin_convertvector(wide, Floats);
   }
 };
@@ -76,7 +76,7 @@ struct Finish {
     return then == ELU ? elu(v) : v;
   }
 
-  // The sums of outputs `first` to `first` + 32, of which there are `width`.
+  // The sums of outputs `first` to `first` + PANEL, of which there are `width`.
   inline __attribute__((always_inline)) void write(Floats low, Floats high, float* y,
                                                    const float* plus, int width, int first) const {
     if (width == PANEL) {
@@ -94,27 +94,36 @@ struct Finish {
   }
 };
 
-// ROWS rows with one panel, or with the first half of it if that is all there is: x is `stride` floats from row to row, y and plus are `outputs`.
-template <class Weights, int ROWS, bool HALF>
-static void multiply_panel(const typename Weights::Type* w, const float* x, int64_t stride,
-                           int inputs, float* y, const float* plus, int64_t outputs, int width,
-                           int first, const Finish& finish) {
+// ROWS rows with PANELS panels side by side, or with the first half of one if that is all there is: x
+// is `stride` floats from row to row, y and plus are `outputs`.
+template <class Weights, int ROWS, int PANELS, bool HALF>
+static void multiply_panels(const typename Weights::Type* w, const float* x, int64_t stride,
+                            int inputs, float* y, const float* plus, int64_t outputs, int width,
+                            int first, const Finish& finish) {
   constexpr int bytes = PANEL * sizeof(typename Weights::Type);
-  Floats low[ROWS], high[ROWS];
-  for (int m = 0; m < ROWS; m++) low[m] = high[m] = Floats{};
+  const int64_t apart = (int64_t)inputs * PANEL;
+  Floats low[PANELS][ROWS], high[PANELS][ROWS];
+  for (int p = 0; p < PANELS; p++)
+    for (int m = 0; m < ROWS; m++) low[p][m] = high[p][m] = Floats{};
   for (int k = 0; k < inputs; k++, w += PANEL) {
-    for (int line = 0; line < bytes; line += 64)
-      __builtin_prefetch((const char*)w + AHEAD * bytes + line);
-    const Floats u = Weights::load(w), v = HALF ? Floats{} : Weights::load(w + LANES);
+#pragma GCC unroll 4
+    for (int p = 0; p < PANELS; p++) {
+      const auto weights = w + p * apart;
+      for (int line = 0; line < bytes; line += 64)
+        __builtin_prefetch((const char*)weights + AHEAD * bytes + line);
+      const Floats u = Weights::load(weights), v = HALF ? Floats{} : Weights::load(weights + LANES);
 #pragma GCC unroll 12
-    for (int m = 0; m < ROWS; m++) {
-      const Floats input = all(x[m * stride + k]);
-      low[m] += u * input;
-      if (!HALF) high[m] += v * input;
+      for (int m = 0; m < ROWS; m++) {
+        const Floats input = all(x[m * stride + k]);
+        low[p][m] += u * input;
+        if (!HALF) high[p][m] += v * input;
+      }
     }
   }
   for (int m = 0; m < ROWS; m++, y += outputs, plus = plus ? plus + outputs : nullptr)
-    finish.write(low[m], high[m], y, plus, width, first);
+    for (int p = 0; p < PANELS; p++)
+      finish.write(low[p][m], high[p][m], y + p * PANEL, plus ? plus + p * PANEL : nullptr, width,
+                   first + p * PANEL);
 }
 
 // Any number of rows with one panel, in blocks that are as equal as can be.
@@ -126,14 +135,14 @@ static void multiply_rows(const typename Weights::Type* w, const float* x, int64
   for (int blocks = (rows + MOST_ROWS - 1) / MOST_ROWS; blocks > 0; blocks--) {
     const int block = (rows + blocks - 1) / blocks;
     switch (block) {
-#define KAIWA_CASE(ROWS)                                                                      \
-  case ROWS:                                                                                  \
-    (half ? multiply_panel<Weights, ROWS, true> : multiply_panel<Weights, ROWS, false>)(      \
-        w, x, stride, inputs, y, plus, outputs, width, first, finish);                       \
+#define KAIWA_CASE(ROWS)                                                                     \
+  case ROWS:                                                                                 \
+    if constexpr (ROWS <= MOST_ROWS)                                                         \
+      (half ? multiply_panels<Weights, ROWS, 1, true> : multiply_panels<Weights, ROWS, 1, false>)( \
+          w, x, stride, inputs, y, plus, outputs, width, first, finish);                     \
     break;
-      KAIWA_CASE(1) KAIWA_CASE(2) KAIWA_CASE(3)
-      KAIWA_CASE(4) KAIWA_CASE(5) KAIWA_CASE(6) KAIWA_CASE(7) KAIWA_CASE(8) KAIWA_CASE(9)
-      KAIWA_CASE(10) KAIWA_CASE(11) KAIWA_CASE(12)
+      KAIWA_CASE(1) KAIWA_CASE(2) KAIWA_CASE(3) KAIWA_CASE(4) KAIWA_CASE(5) KAIWA_CASE(6)
+      KAIWA_CASE(7) KAIWA_CASE(8) KAIWA_CASE(9) KAIWA_CASE(10) KAIWA_CASE(11) KAIWA_CASE(12)
 #undef KAIWA_CASE
     }
     rows -= block;
@@ -143,26 +152,49 @@ static void multiply_rows(const typename Weights::Type* w, const float* x, int64
   }
 }
 
+// How many panels are gone through side by side: for few rows memory is what takes the time, and it
+// gives more in several streams than in one.
+static int panels_beside(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+
+// Any number of rows with `panels` panels, of which there are `width` outputs.
+template <class Weights>
+static void multiply_beside(const typename Weights::Type* w, const float* x, int64_t stride, int rows,
+                            int inputs, float* y, const float* plus, int64_t outputs, int panels,
+                            int width, int first, const Finish& finish) {
+  if (panels > 1 && panels == panels_beside(rows) && width == panels * PANEL) {
+    const auto beside = rows == 1   ? multiply_panels<Weights, 1, 4, false>
+                        : rows == 2 ? multiply_panels<Weights, 2, 2, false>
+                                    : multiply_panels<Weights, 3, 2, false>;
+    return beside(w, x, stride, inputs, y, plus, outputs, PANEL, first, finish);
+  }
+  for (; width > 0; width -= PANEL, first += PANEL, w += (int64_t)inputs * PANEL, y += PANEL) {
+    multiply_rows<Weights>(w, x, stride, rows, inputs, y, plus, outputs, std::min(PANEL, width),
+                           first, finish);
+    if (plus) plus += PANEL;
+  }
+}
+
 template <class Weights>
 static void multiply_with(const Product& product, const Rows& in, float* y, const float* plus,
                           Then then, int threads) {
   const int64_t inputs = product.inputs, outputs = product.outputs;
-  const int panels = (outputs + PANEL - 1) / PANEL;
   const int chunk = std::clamp<int64_t>(CHUNK_BYTES / (4 * inputs) / MOST_ROWS, 1, 1 << 20) * MOST_ROWS;
   const int chunks = (in.count + chunk - 1) / chunk;
-  const int64_t parts = (int64_t)in.batches * chunks * panels;
+  const int panels = panels_beside(std::min(chunk, in.count));
+  const int groups = (outputs + panels * PANEL - 1) / (panels * PANEL);
+  const int64_t parts = (int64_t)in.batches * chunks * groups;
   const auto weights = static_cast<const typename Weights::Type*>(product.weights);
   const Finish finish{product.scales, product.bias, then};
   const bool shared = threads > 1 && in.batches * in.count * inputs * outputs > SHARED_WORK;
 #pragma omp parallel for num_threads(threads) if (shared)
   for (int64_t part = 0; part < parts; part++) {
-    const int64_t panel = part % panels, start = part / panels % chunks * chunk;
-    const int64_t batch = part / panels / chunks, first = panel * PANEL;
+    const int64_t start = part / groups % chunks * chunk, batch = part / groups / chunks;
+    const int64_t first = part % groups * panels * PANEL;
     const int64_t at = (batch * in.count + start) * outputs + first;
-    multiply_rows<Weights>(weights + first * inputs, in.x + batch * in.batch_stride + start * in.stride,
-                           in.stride, std::min<int64_t>(chunk, in.count - start), inputs, y + at,
-                           plus ? plus + at : nullptr, outputs,
-                           std::min<int64_t>(PANEL, outputs - first), first, finish);
+    multiply_beside<Weights>(
+        weights + first * inputs, in.x + batch * in.batch_stride + start * in.stride, in.stride,
+        std::min<int64_t>(chunk, in.count - start), inputs, y + at, plus ? plus + at : nullptr,
+        outputs, panels, std::min<int64_t>(panels * PANEL, outputs - first), first, finish);
   }
 }
 

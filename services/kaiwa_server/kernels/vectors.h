@@ -1,4 +1,4 @@
-// Sixteen floats at a time, in the compiler's own vector types: one register of AVX-512.
+// A register of floats at a time, in the compiler's own vector types: 16 of AVX-512, 8 of AVX2.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +6,14 @@
 
 namespace kaiwa {
 
-constexpr int LANES = 16;
+#ifdef __AVX512F__
+constexpr int LANES = 16, REGISTERS = 32;
+#else
+constexpr int LANES = 8, REGISTERS = 16;
+#endif
 
-typedef float Floats __attribute__((vector_size(64)));
-typedef int32_t Ints __attribute__((vector_size(64)));
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 
 #define KAIWA_INLINE static inline __attribute__((always_inline))
 
@@ -34,8 +38,8 @@ KAIWA_INLINE float wide(Bf16 value) {
 }
 
 KAIWA_INLINE Floats load(const Bf16* from) {
-  typedef uint16_t Halves __attribute__((vector_size(32)));
-  typedef uint32_t Bits __attribute__((vector_size(64)));
+  typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+  typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
   Halves halves;
   std::memcpy(&halves, from, sizeof halves);
   return (Floats)(__builtin_convertvector(halves, Bits) << 16);
@@ -54,15 +58,13 @@ KAIWA_INLINE Floats all(float value) { return value - Floats{}; }
 
 // The sum of the lanes, in halves.
 KAIWA_INLINE float sum(Floats v) {
-  typedef float Half __attribute__((vector_size(32)));
-  typedef float Quarter __attribute__((vector_size(16)));
-  Half h[2];
-  std::memcpy(h, &v, sizeof v);
-  const Half halves = h[0] + h[1];
-  Quarter q[2];
-  std::memcpy(q, &halves, sizeof halves);
-  const Quarter quarters = q[0] + q[1];
-  return (quarters[0] + quarters[2]) + (quarters[1] + quarters[3]);
+  typedef float Four __attribute__((vector_size(16)));
+  Four parts[LANES / 4];
+  std::memcpy(parts, &v, sizeof v);
+  for (int half = LANES / 8; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) parts[i] += parts[i + half];
+  const Four four = parts[0];
+  return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 // e^x to the last bit or two: 2^n times a polynomial on half a binary order to either side.

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.kernels import library
-from kaiwa_server.kernels.library import available, kernels, tiles
+from kaiwa_server.kernels.library import available, kernels, panel, tiles
 
 Precision = Literal["fp32", "bf16", "int8"]
 """What weights are kept in. They are multiplied in fp32, or those in bf16 in bf16 where the
@@ -52,7 +52,7 @@ class KernelProduct(nn.Module):
         """The same without a bias, each output multiplied with its `scale` [N]."""
         assert self._bias is None
         other = copy.copy(self)
-        other.scales = F.pad(scale.float(), (0, -len(scale) % library.PANEL))
+        other.scales = F.pad(scale.float(), (0, -len(scale) % panel()))
         if self.scales is not None:
             other.scales *= self.scales
         other.struct = library.Product.from_buffer_copy(self.struct)
@@ -86,21 +86,21 @@ class KernelProduct(nn.Module):
 
 
 def _panels(weight: Tensor) -> Tensor:
-    """[N, K] -> [ceil(N / 32), K, 32]."""
-    padded = F.pad(weight, (0, 0, 0, -len(weight) % library.PANEL))
-    return padded.view(-1, library.PANEL, weight.shape[1]).transpose(1, 2).contiguous()
+    """[N, K] -> [ceil(N / panel), K, panel]."""
+    padded = F.pad(weight, (0, 0, 0, -len(weight) % panel()))
+    return padded.view(-1, panel(), weight.shape[1]).transpose(1, 2).contiguous()
 
 
 def _tiles(weight: Tensor) -> Tensor:
     """[N, K] -> [ceil(N / 32), ceil(K / 32), 2, 16, 16, 2]; what they are says tiles.h."""
     outputs, inputs = weight.shape
-    padded = F.pad(weight, (0, -inputs % library.PANEL, 0, -outputs % library.PANEL))
+    padded = F.pad(weight, (0, -inputs % 32, 0, -outputs % 32))
     parts = padded.view(-1, 2, 16, (inputs + 31) // 32, 16, 2)  # panel, half, output, block, pair
     return parts.permute(0, 3, 1, 4, 2, 5).contiguous()
 
 
 def _padded(vector: Tensor | None) -> Tensor | None:
-    return None if vector is None else F.pad(vector.float(), (0, -len(vector) % library.PANEL))
+    return None if vector is None else F.pad(vector.float(), (0, -len(vector) % panel()))
 
 
 def _address(tensor: Tensor | None) -> int | None:
