@@ -50,7 +50,7 @@ def test_a_model_is_made_from_nothing_and_goes_on_where_it_was(
     stages.encoder(place, EncoderPlan(steps=3, quantized_from=2), nobody)
     stages.tokens(place, texts, "cpu")
     stages.questions(place, texts, 2, "cpu", nobody)
-    stages.decoder(place, DecoderPlan(steps=2), nobody)
+    stages.decoder(place, DecoderPlan(steps=2, last_steps=1), nobody)
     stages.lm(place, LmPlan(steps=2, rows=2), nobody)
     stages.export(place, place.model)
 

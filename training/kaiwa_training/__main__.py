@@ -99,7 +99,7 @@ def decoder(place: Workplace, device: str) -> None:
     keep_freed_memory()
     torch.set_num_threads(1)
     plan = DecoderPlan(device=device)
-    with shown("decoder", plan.steps) as show:
+    with shown("decoder", plan.all_steps) as show:
         stages.decoder(place, plan, show)
 
 

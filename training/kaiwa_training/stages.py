@@ -106,7 +106,8 @@ def decoder(place: Workplace, plan: DecoderPlan, show: Show) -> None:
     """Trains the decoder."""
     users, own, said = load_spoken(place.material)
     crops = Crops([(users, 2), (own, 2), (said, 4)], plan.frames)
-    train_decoder(load_mimi(place.encoder), crops, place.codec, plan, show)
+    last = Crops([(users, 1), (own, 1), (said, 6)], plan.frames)
+    train_decoder(load_mimi(place.encoder), crops, last, place.codec, plan, show)
 
 
 def lm(place: Workplace, plan: LmPlan, show: Show) -> None:

@@ -103,6 +103,7 @@ class Codebook(ctypes.Structure):
     )
 
 
+@functools.cache
 def available() -> bool:
     """Whether the kernels were built for this processor."""
     return bool(_built())

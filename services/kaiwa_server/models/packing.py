@@ -51,7 +51,5 @@ def pack_for_cpu(module: nn.Module, precision: Precision) -> None:
     if available():
         pack(module, partial(KernelProduct, precision=precision))
     elif precision != "fp32":
-        text = (
-            f"{precision} needs Kaiwa's kernels: a processor with AVX2, and a C++ compiler (g++)"
-        )
+        text = f"{precision} needs Kaiwa's kernels: a processor with AVX2, and a C++ compiler (g++)"
         raise NotSupported(f"{text} when Kaiwa is installed; or give --precision fp32")

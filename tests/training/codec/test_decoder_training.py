@@ -22,7 +22,7 @@ from tiny_mimi import TINY, tiny_mimi
 from torch import Tensor
 
 FRAME = 1_920
-PLAN = DecoderPlan(steps=4, frames=7, saved_every=2)
+PLAN = DecoderPlan(steps=4, last_steps=2, frames=7, saved_every=2)
 
 
 class Stopped(Exception):
@@ -49,7 +49,8 @@ def train(mimi: Mimi, folder: Path, plan: DecoderPlan = PLAN, stop_at: int | Non
         if step == stop_at:
             raise Stopped
 
-    return train_decoder(mimi, Crops([([spoken(9)], 2)], plan.frames), folder, plan, show)
+    crops, last = (Crops([([spoken(9, seed)], 2)], plan.frames) for seed in (1, 2))
+    return train_decoder(mimi, crops, last, folder, plan, show)
 
 
 def weights(mimi: Mimi) -> dict[str, Tensor]:
@@ -112,11 +113,27 @@ def test_the_start_of_a_crop_does_not_count() -> None:
     assert figures[0] == figures[1] != figures[2]
 
 
+def test_the_last_steps_have_crops_of_their_own_and_start_fast_again(tmp_path: Path) -> None:
+    plan = replace(PLAN, steps=200, last_steps=400, top_rate=1.0, last_top_rate=0.5)
+    rates = [plan.rate(step) for step in (99, 199, 200, 299, 599)]
+    assert rates == pytest.approx([1.0, 1 / 30, 0.005, 0.5, 0.5 / 30], rel=2e-2)
+    drawn: list[str] = []
+
+    class Told(Crops):
+        def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+            drawn.append("crops" if self is crops else "last")
+            return super().batch(rng)
+
+    crops, last = (Told([([spoken(9)], 1)], PLAN.frames) for _ in range(2))
+    train_decoder(tiny_mimi(), crops, last, tmp_path, PLAN, lambda step, figures: None)
+    assert drawn == [*["crops"] * PLAN.steps, *["last"] * PLAN.last_steps]
+
+
 def test_each_step_is_a_point_of_the_curve(tmp_path: Path) -> None:
     train(tiny_mimi(), tmp_path)
     lines = (tmp_path / "decoder.jsonl").read_text().splitlines()
     curve = [json.loads(line) for line in lines]
-    assert [line["step"] for line in curve] == [0, 1, 2, 3]
+    assert [line["step"] for line in curve] == [0, 1, 2, 3, 4, 5]
     assert all(line["spectral"] > 0 for line in curve)
 
 
@@ -124,13 +141,13 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path: Pat
     mimi = tiny_mimi()
     start = weights(mimi)
     expected = checkpoints.load(train(mimi, tmp_path / "whole"))
-    for stop_at in (3, None):
+    for stop_at in (3, 5, None):
         mimi.load_state_dict(start)
         if stop_at:
             with pytest.raises(Stopped):
                 train(mimi, tmp_path / "halves", stop_at=stop_at)
     found = checkpoints.load(train(mimi, tmp_path / "halves"))
-    assert expected and found and expected["step"] == found["step"] == PLAN.steps
+    assert expected and found and expected["step"] == found["step"] == PLAN.all_steps
     for part in ("mimi", "optimizer"):
         torch.testing.assert_close(found[part], expected[part], rtol=0, atol=0)
     curves = [(tmp_path / run / "decoder.jsonl").read_text() for run in ("whole", "halves")]
@@ -141,5 +158,5 @@ def test_a_finished_training_does_nothing_more(tmp_path: Path) -> None:
     mimi = tiny_mimi()
     path = train(mimi, tmp_path)
     before = path.read_bytes()
-    train(mimi, tmp_path, stop_at=PLAN.steps)
+    train(mimi, tmp_path, stop_at=PLAN.all_steps)
     assert path.read_bytes() == before

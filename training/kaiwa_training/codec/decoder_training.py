@@ -34,15 +34,28 @@ class Spoken:
 
 @dataclass(frozen=True)
 class DecoderPlan:
-    """How long and how fast."""
+    """How long and how fast: on all speech, and then a while on what Moshi will say."""
 
     steps: int = 10000
+    last_steps: int = 2500
     rows: int = 8
     frames: int = 20
     top_rate: float = 1e-3
+    last_top_rate: float = 6e-4
     saved_every: int = 200
     seed: int = 2
     device: str = "cpu"
+
+    @property
+    def all_steps(self) -> int:
+        """Those of both parts."""
+        return self.steps + self.last_steps
+
+    def rate(self, step: int) -> float:
+        """How fast it learns at a step; each part rises and falls."""
+        if step < self.steps:
+            return learning_rate(step, top=self.top_rate, steps=self.steps)
+        return learning_rate(step - self.steps, top=self.last_top_rate, steps=self.last_steps)
 
 
 class Crops:
@@ -108,7 +121,7 @@ class DecoderTraining:
     def train(self, codes: Tensor, pcm: Tensor) -> dict[str, float]:
         """Goes one step on with codes [B, 8, T] and pcm [B, 1920 * T]; gives the loss."""
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.step, top=self.plan.top_rate, steps=self.plan.steps)
+            group["lr"] = self.plan.rate(self.step)
         codes, pcm = codes.to(self.plan.device), pcm.to(self.plan.device)
         with torch.no_grad():
             latent = self.mimi.quantizer.decode(codes)
@@ -140,6 +153,7 @@ class DecoderTraining:
 def train_decoder(
     mimi: Mimi,
     crops: Crops,
+    last_crops: Crops,
     folder: Path,
     plan: DecoderPlan,
     show: Callable[[int, dict[str, float]], None],
@@ -150,11 +164,12 @@ def train_decoder(
     if (stored := checkpoints.load(path)) is not None:
         training.resume(stored)
     curve.keep_until(training.step)
-    while training.step < plan.steps:
-        codes, pcm = crops.batch(np.random.default_rng((plan.seed, training.step)))
+    while training.step < plan.all_steps:
+        chosen = crops if training.step < plan.steps else last_crops
+        codes, pcm = chosen.batch(np.random.default_rng((plan.seed, training.step)))
         figures = training.train(codes, pcm)
         curve.add(training.step - 1, **figures)
         show(training.step, figures)
-        if training.step % plan.saved_every == 0 or training.step == plan.steps:
+        if training.step % plan.saved_every == 0 or training.step == plan.all_steps:
             checkpoints.save(path, training.state())
     return path

@@ -14,6 +14,7 @@ from kaiwa_server.codec.steppers import DecodeStepper, EncodeStepper
 from kaiwa_server.lm.settings import LmSettings
 from kaiwa_server.lm.stepper import LmStepper
 from kaiwa_server.models.checkpoint import Checkpoint, load_lm, load_mimi
+from kaiwa_server.models.packing import pack_for_cpu
 
 from kaiwa_training.evaluation.errors import EvaluationError
 
@@ -51,8 +52,11 @@ def _frames(model_dir: Path, frames: int) -> Iterator[tuple[float, float, float]
     """Gives the milliseconds of encode, step and decode, the warm-up's first."""
     checkpoint = Checkpoint.open(model_dir)
     mimi = load_mimi(checkpoint)
+    language_model = load_lm(checkpoint)
+    for model in (mimi, language_model):
+        pack_for_cpu(model, "fp32")
     encoder, decoder = EncodeStepper(mimi, 1), DecodeStepper(mimi, 1)
-    lm = LmStepper(load_lm(checkpoint), 1)
+    lm = LmStepper(language_model, 1)
     encoder.begin(_SLOT, None)
     decoder.begin(_SLOT, None)
     lm.begin(_SLOT, LmSettings(seed=1))
