@@ -42,6 +42,11 @@ has_libopus() {
   .venv/bin/python -c 'import ctypes.util, sys; sys.exit(ctypes.util.find_library("opus") is None)'
 }
 
+has_python_headers() {
+  .venv/bin/python -c 'import sysconfig, pathlib, sys
+sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'
+}
+
 python=$(find_python)
 if [ -z "$python" ] && ! command -v python3 >/dev/null; then
   need_debian "Kaiwa" python3 python3-venv
@@ -61,6 +66,11 @@ fi
 
 if ! command -v c++ >/dev/null && can_install; then
   need_debian "Fast steps on a CPU" g++
+fi
+
+# The voice Pico comes as source alone.
+if [ "$role" != run ] && ! has_python_headers; then
+  need_debian "Building the voice Pico" g++ "${python##*/}-dev"
 fi
 
 sources=(pyproject.toml constraints.txt services/build_kernels.py services/kaiwa_server/kernels/*.{cpp,h})
@@ -86,7 +96,9 @@ command -v c++ >/dev/null || say "Without a C++ compiler steps on a CPU take two
   "To have them fast:  sudo apt-get install -y g++ && touch services/build_kernels.py, and this again"
 has_libopus || need_debian "Opus audio" libopus0
 
-voices=(espeak-ng flite festival festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k)
+voices=(espeak-ng flite festival festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k
+  festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph
+  festvox-suopuhe-lj festvox-suopuhe-mv festvox-italp16k festvox-itapc16k festvox-hi-nsk)
 if [ "$role" = training ] && ! dpkg -s "${voices[@]}" >/dev/null 2>&1; then
   need_debian "The synthetic voices" "${voices[@]}"
 fi

@@ -3,8 +3,14 @@
 from collections import Counter
 
 import pytest
-from kaiwa_training.speech.plan import NO_INTENT, Kind, PlannedClip, plan_clips
-from kaiwa_training.speech.voices import HELD_OUT_VOICES, MOSHI, TRAINING_VOICES
+from kaiwa_training.speech.plan import ENGINES, NO_INTENT, Kind, PlannedClip, plan_clips
+from kaiwa_training.speech.voices import (
+    HELD_OUT_VOICES,
+    MOSHI,
+    PICO_VOICES,
+    TRAINING_VOICES,
+    VOICES_ABROAD,
+)
 from kaiwa_training.texts.texts import load_texts, words_of
 
 TRAINING = (
@@ -74,10 +80,22 @@ def test_every_engine_is_asked_every_intent(plan: tuple[PlannedClip, ...]) -> No
         assert len(asked) == 3 * len(intents)
 
 
-def test_each_engine_says_about_a_third_of_the_questions(plan: tuple[PlannedClip, ...]) -> None:
+def test_no_judged_engine_says_few_of_the_questions(plan: tuple[PlannedClip, ...]) -> None:
     questions = of(plan, Kind.TRAINING_QUESTION)
     engines = Counter(clip.utterance.voice.engine for clip in questions)
-    assert all(0.2 < count / len(questions) < 0.5 for count in engines.values())
+    assert set(engines) == {*ENGINES, "pico"}
+    assert all(0.2 < engines[engine] / len(questions) < 0.5 for engine in ENGINES)
+
+
+def test_every_voice_from_abroad_asks_equally_often(plan: tuple[PlannedClip, ...]) -> None:
+    voices = Counter(clip.utterance.voice for clip in of(plan, Kind.TRAINING_QUESTION))
+    counts = [voices[voice] for voice in VOICES_ABROAD]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_none_but_english_voices_are_judged(plan: tuple[PlannedClip, ...]) -> None:
+    judged = {clip.utterance.voice for clip in of(plan, *JUDGED, Kind.HELD_OUT_SENTENCE)}
+    assert not judged & {*VOICES_ABROAD, *PICO_VOICES}
 
 
 def test_moshi_says_its_replies_in_order_at_its_own_rate(plan: tuple[PlannedClip, ...]) -> None:

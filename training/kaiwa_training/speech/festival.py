@@ -14,6 +14,9 @@ import numpy as np
 from kaiwa_training.speech.phones import halves, radio_phones
 from kaiwa_training.speech.speech import Speech, Timed, Utterance, time_words, to_24_khz
 
+_VOICE_FOLDER = "/usr/share/festival/voices"
+"""Where Debian puts the voices whose diphones speak English here."""
+
 
 class FestivalMissing(RuntimeError):
     """The program festival is not installed."""
@@ -38,9 +41,17 @@ class Festival:
         with tempfile.TemporaryDirectory() as folder:
             script = Path(folder) / "batch.scm"
             script.write_text(_script(utterances, Path(folder)), encoding="ascii")
-            with subprocess.Popen(
-                ["festival", "--batch", str(script)], stdout=subprocess.PIPE, text=True
-            ) as process:
+            # Of each diphone that a voice lacks it complains there.
+            complaints = (Path(folder) / "complaints.txt").open("w+", encoding="utf-8")
+            with (
+                complaints,
+                subprocess.Popen(
+                    ["festival", "--batch", str(script)],
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    text=True,
+                ) as process,
+            ):
                 if process.stdout is None:
                     raise RuntimeError("festival has no output")
                 for index, utterance in enumerate(utterances):
@@ -52,7 +63,9 @@ class Festival:
 
 def _script(utterances: Sequence[Utterance], folder: Path) -> str:
     """Gives the batch in Scheme, with a change of voice only where there is one."""
-    lines = [(resources.files(__package__) / "festival.scm").read_text(encoding="ascii")]
+    lines = [f'(set! kaiwa_voice_folder "{_VOICE_FOLDER}")']
+    for part in ("abroad.scm", "festival.scm"):
+        lines.append((resources.files(__package__) / part).read_text(encoding="ascii"))
     name = None
     for index, utterance in enumerate(utterances):
         if utterance.voice.name != name:

@@ -10,7 +10,7 @@ PHONES = tuple(
     "uh uw v w y z zh".split()
 )
 SILENCE = 0
-UNKNOWN = 255  # what is said in another language
+UNKNOWN = 255  # what is said in another language, or as only another language would
 
 _INDEX = {name: index for index, name in enumerate(PHONES)}
 
@@ -117,9 +117,13 @@ _ESPEAK = {
 def radio_phones(name: str) -> tuple[int, ...]:
     """Gives the phones of one festival or flite segment; two share its time by halves.
 
+    A name of `?` is a phone that the voice has not learnt to speak.
+
     Raises:
         KeyError: the name belongs to no phone set known here.
     """
+    if name == "?":
+        return (UNKNOWN,)
     return tuple(_INDEX[phone] for phone in _RADIO_ALIASES.get(name, (name,)))
 
 

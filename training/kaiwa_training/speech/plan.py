@@ -14,7 +14,9 @@ from kaiwa_training.speech.voices import (
     HELD_OUT_VOICES,
     MOSHI,
     OTHER_TRAINING_VOICES,
+    PICO_VOICES,
     TRAINING_VOICES,
+    VOICES_ABROAD,
     foreign_voices,
 )
 from kaiwa_training.texts.phrasing import Phrasing
@@ -24,6 +26,8 @@ _T = TypeVar("_T")
 
 NO_INTENT = -1
 ENGINES = ("espeak", "flite", "festival")
+"""Those whose English voices are judged, and count equally."""
+_ENGINES_IN_ORDER = (*ENGINES, "pico")
 
 _ESPEAK_RATES = (0.765, 1.235)  # 130 to 210 words a minute
 _ESPEAK_PITCHES = (0.75, 1.3)
@@ -35,6 +39,10 @@ _QUESTION_TIMES = (3, (1, 1, 1, 1, 2))
 _OTHER_TIMES = (2, (1, 1, 1, 1, 2))
 _SENTENCE_TIMES = (4, (1, 1, 1, 1, 1))
 _FOREIGN_TIMES = 7
+
+# How often it is said by voices from abroad; each of pico's says it once.
+_QUESTION_TIMES_ABROAD = 4
+_OTHER_TIMES_ABROAD = 3
 _EVALUATION_CLIPS_BY_ENGINE = 400
 _EVALUATION_OTHER_SHARE = 0.15
 
@@ -81,6 +89,8 @@ def plan_clips(texts: Texts, seed: int, scale: float = 1.0) -> tuple[PlannedClip
         *planner.evaluation(Kind.HELD_OUT_VOICE, HELD_OUT_VOICES),
         *planner.evaluation(Kind.HELD_OUT_BOTH, HELD_OUT_VOICES),
         *planner.held_out_sentences(),
+        *planner.questions_in_further_voices(),
+        *planner.sentences_in_further_voices(),
     ]
     kept: list[PlannedClip] = []
     for kind in Kind:
@@ -97,7 +107,7 @@ def plan_clips(texts: Texts, seed: int, scale: float = 1.0) -> tuple[PlannedClip
 def _engine_order(clip: PlannedClip) -> tuple[int, str]:
     """Keeps festival's voices together, as it takes long to load one."""
     voice = clip.utterance.voice
-    return ENGINES.index(voice.engine), voice.name if voice.engine == "festival" else ""
+    return _ENGINES_IN_ORDER.index(voice.engine), voice.name if voice.engine == "festival" else ""
 
 
 class _Planner:
@@ -106,6 +116,7 @@ class _Planner:
         self._phrasing = Phrasing(texts)
         self._rng = rng
         self._espeak_voices = self._in_turn(ESPEAK_TRAINING_VOICES)
+        self._voices_abroad = cycle(VOICES_ABROAD)
 
     def questions(self) -> Iterator[PlannedClip]:
         for intent, told in enumerate(self._texts.intents):
@@ -156,6 +167,22 @@ class _Planner:
                     voice = of_engine[self._rng.integers(len(of_engine))]
                     yield self._clip(text, voice, Kind.HELD_OUT_SENTENCE, NO_INTENT)
 
+    def questions_in_further_voices(self) -> Iterator[PlannedClip]:
+        for intent, told in enumerate(self._texts.intents):
+            for text in told.asked:
+                for voice in self._further_voices(_QUESTION_TIMES_ABROAD):
+                    said = self._phrasing.varied(text, self._rng)
+                    yield self._clip(said, voice, Kind.TRAINING_QUESTION, intent)
+        for text in self._texts.other:
+            for voice in self._further_voices(_OTHER_TIMES_ABROAD):
+                said = self._phrasing.varied(text, self._rng)
+                yield self._clip(said, voice, Kind.TRAINING_QUESTION, len(self._texts.intents))
+
+    def sentences_in_further_voices(self) -> Iterator[PlannedClip]:
+        for text in self._texts.sentences:
+            for voice in self._further_voices(_OTHER_TIMES_ABROAD):
+                yield self._clip(text, voice, Kind.TRAINING_SENTENCE, NO_INTENT)
+
     def _evaluation_questions(self, from_training: bool) -> Iterator[tuple[str, int]]:
         intents = [
             self._in_turn(intent.asked if from_training else intent.held_out)
@@ -176,6 +203,11 @@ class _Planner:
         for voice, times in zip(OTHER_TRAINING_VOICES, other_times, strict=True):
             for _ in range(times):
                 yield voice
+
+    def _further_voices(self, times_abroad: int) -> Iterator[Voice]:
+        for _ in range(times_abroad):
+            yield next(self._voices_abroad)
+        yield from PICO_VOICES
 
     def _in_turn(self, things: Sequence[_T]) -> Iterator[_T]:
         """Gives the things in a random order, again and again."""

@@ -15,6 +15,7 @@ from kaiwa_training.speech.clip import make_clip
 from kaiwa_training.speech.espeak import Espeak
 from kaiwa_training.speech.festival import Festival
 from kaiwa_training.speech.flite import Flite
+from kaiwa_training.speech.pico import Pico
 from kaiwa_training.speech.plan import PlannedClip
 from kaiwa_training.speech.speech import Engine
 from kaiwa_training.texts.texts import words_of
@@ -54,10 +55,11 @@ def make_shard(shard: Shard) -> int:
 
 
 def _engine(name: str) -> Engine:
-    engines: dict[str, type[Espeak] | type[Flite] | type[Festival]] = {
+    engines: dict[str, type[Espeak] | type[Flite] | type[Festival] | type[Pico]] = {
         "espeak": Espeak,
         "flite": Flite,
         "festival": Festival,
+        "pico": Pico,
     }
     return engines[name]()
 

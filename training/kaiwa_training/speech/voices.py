@@ -40,6 +40,21 @@ OTHER_TRAINING_VOICES = (
 
 TRAINING_VOICES = (*ESPEAK_TRAINING_VOICES, *OTHER_TRAINING_VOICES)
 
+# Throats from abroad that speak English by festival's rules, at the pitch that is their own.
+VOICES_ABROAD = (
+    Voice("festival", "czech_dita", pitch_hz=210.0),
+    Voice("festival", "czech_krb", pitch_hz=258.0),
+    Voice("festival", "czech_machac", pitch_hz=85.0),
+    Voice("festival", "czech_ph", pitch_hz=130.0),
+    Voice("festival", "suo_fi_lj_diphone", pitch_hz=190.0),
+    Voice("festival", "hy_fi_mv_diphone", pitch_hz=105.0),
+    Voice("festival", "lp_diphone", pitch_hz=190.0),
+    Voice("festival", "pc_diphone", pitch_hz=110.0),
+    Voice("festival", "hindi_NSK_diphone", pitch_hz=120.0),
+)
+
+PICO_VOICES = (Voice("pico", "en-US"), Voice("pico", "en-GB"))
+
 # Speakers rms and ked, the variants f4, m7, Alex, belinda and Lee, and the accent of the West
 # Midlands are in no training voice.
 HELD_OUT_VOICES = (
