@@ -161,7 +161,7 @@ template <class Weights>
 static void multiply_beside(const typename Weights::Type* w, const float* x, int64_t stride, int rows,
                             int inputs, float* y, const float* plus, int64_t outputs, int panels,
                             int width, int first, const Finish& finish) {
-  if (panels > 1 && panels == panels_beside(rows) && width == panels * PANEL) {
+  if (panels > 1 && width == panels * PANEL) {
     const auto beside = rows == 1   ? multiply_panels<Weights, 1, 4, false>
                         : rows == 2 ? multiply_panels<Weights, 2, 2, false>
                                     : multiply_panels<Weights, 3, 2, false>;

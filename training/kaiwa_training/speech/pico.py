@@ -12,6 +12,8 @@ from kaiwa_training.speech.speech import Speech, Utterance, Voice, to_24_khz
 _RATE_HZ = 16_000
 _NORMAL = 100
 _RATES, _PITCHES = (20, 500), (50, 200)
+_UNCLIPPED = 50
+"""The volume at which no sample is; at 100 nearly every recording has some that are."""
 _TIMED = Voice("flite", "kal16", pitch_hz=95.0)
 
 
@@ -22,7 +24,6 @@ class Pico:
         """Raises:
         FliteMissing: flite, whose times are carried over, is not there.
         """
-        self._engines: dict[str, ttspico.TtsEngine] = {}
         self._flite = Flite()
 
     def say(self, utterances: Sequence[Utterance]) -> Iterator[Speech]:
@@ -36,16 +37,17 @@ class Pico:
             yield self._say(utterance, speech)
 
     def _say(self, utterance: Utterance, timed: Speech) -> Speech:
-        engine = self._engine(utterance.voice.name)
+        engine = _engine(utterance.voice.name)
         engine.rate = int(np.clip(round(_NORMAL * utterance.rate), *_RATES))
         engine.pitch = int(np.clip(round(_NORMAL * utterance.pitch), *_PITCHES))
+        engine.volume = _UNCLIPPED
         pcm = np.frombuffer(engine.speak(utterance.text), "<i2")
         return carried_over(timed, to_24_khz(pcm, _RATE_HZ))
 
-    def _engine(self, name: str) -> ttspico.TtsEngine:
-        if name not in self._engines:
-            try:
-                self._engines[name] = ttspico.TtsEngine(name)
-            except RuntimeError as error:
-                raise ValueError(f"Pico has no voice {name}") from error
-        return self._engines[name]
+
+def _engine(name: str) -> ttspico.TtsEngine:
+    """Gives a fresh engine: one that has spoken goes on from where it was."""
+    try:
+        return ttspico.TtsEngine(name)
+    except RuntimeError as error:
+        raise ValueError(f"Pico has no voice {name}") from error
