@@ -29,7 +29,8 @@ VOICES = (
     *PICO_VOICES,
     MOSHI,
 )
-RATED_VOICES = VOICES[:-1]  # Moshi speaks at its own rate
+# Moshi speaks at its own rate, and Pico's silences stay as they are.
+RATED_VOICES = [voice for voice in VOICES if voice not in (MOSHI, *PICO_VOICES)]
 NOISY_PAUSES = ("czech_ph", "hy_fi_mv_diphone")  # whose recordings hiss
 ENGINES = {"espeak": Espeak, "flite": Flite, "festival": Festival, "pico": Pico}
 VOWELS = {phone for phone, name in enumerate(PHONES) if name[0] in "aeiou"}
@@ -84,6 +85,12 @@ def test_every_word_has_its_time(engine: OneEngine, voice: Voice) -> None:
 
 @pytest.mark.parametrize("voice", RATED_VOICES, ids=str)
 def test_a_higher_rate_is_faster(engine: OneEngine, voice: Voice) -> None:
+    slow, fast = (len(say(engine, voice, rate=rate).samples) for rate in (0.8, 1.25))
+    assert fast < 0.75 * slow
+
+
+@pytest.mark.parametrize("voice", PICO_VOICES, ids=str)
+def test_picos_words_are_faster_at_a_higher_rate(engine: OneEngine, voice: Voice) -> None:
     slow, fast = (say(engine, voice, rate=rate).words for rate in (0.8, 1.25))
     slow_s, fast_s = (words[-1][2] - words[0][1] for words in (slow, fast))
     assert fast_s < 0.75 * slow_s

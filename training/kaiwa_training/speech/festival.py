@@ -55,7 +55,12 @@ class Festival:
                 if process.stdout is None:
                     raise RuntimeError("festival has no output")
                 for index, utterance in enumerate(utterances):
-                    phones, starts_s = _read_times(process.stdout)
+                    try:
+                        phones, starts_s = _read_times(process.stdout)
+                    except RuntimeError as error:
+                        complaints.seek(0)
+                        error.add_note(complaints.read()[-1000:])
+                        raise
                     path = Path(folder) / f"{index}.wav"
                     yield _speech(utterance, path, phones, starts_s)
                     path.unlink()

@@ -1,6 +1,6 @@
 """Which clips a corpus has: who says which text, how fast and how high."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import cycle
@@ -23,6 +23,8 @@ from kaiwa_training.texts.phrasing import Phrasing
 from kaiwa_training.texts.texts import Texts
 
 _T = TypeVar("_T")
+Voices = Callable[[], Iterator[Voice]]
+"""Gives the voices that say the next text."""
 
 NO_INTENT = -1
 ENGINES = ("espeak", "flite", "festival")
@@ -119,15 +121,15 @@ class _Planner:
         self._voices_abroad = cycle(VOICES_ABROAD)
 
     def questions(self) -> Iterator[PlannedClip]:
-        for intent, told in enumerate(self._texts.intents):
-            for text in told.asked:
-                for voice in self._voices(*_QUESTION_TIMES):
-                    said = self._phrasing.varied(text, self._rng)
-                    yield self._clip(said, voice, Kind.TRAINING_QUESTION, intent)
-        for text in self._texts.other:
-            for voice in self._voices(*_OTHER_TIMES):
-                said = self._phrasing.varied(text, self._rng)
-                yield self._clip(said, voice, Kind.TRAINING_QUESTION, len(self._texts.intents))
+        yield from self._questions(
+            lambda: self._voices(*_QUESTION_TIMES), lambda: self._voices(*_OTHER_TIMES)
+        )
+
+    def questions_in_further_voices(self) -> Iterator[PlannedClip]:
+        yield from self._questions(
+            lambda: self._further_voices(_QUESTION_TIMES_ABROAD),
+            lambda: self._further_voices(_OTHER_TIMES_ABROAD),
+        )
 
     def foreign(self) -> Iterator[PlannedClip]:
         for place, foreign in enumerate(self._texts.foreign):
@@ -139,9 +141,7 @@ class _Planner:
                 )
 
     def sentences(self) -> Iterator[PlannedClip]:
-        for text in self._texts.sentences:
-            for voice in self._voices(*_SENTENCE_TIMES):
-                yield self._clip(text, voice, Kind.TRAINING_SENTENCE, NO_INTENT)
+        yield from self._sentences(lambda: self._voices(*_SENTENCE_TIMES))
 
     def moshi(self) -> Iterator[PlannedClip]:
         for reply, text in enumerate(self._texts.replies()):
@@ -167,20 +167,25 @@ class _Planner:
                     voice = of_engine[self._rng.integers(len(of_engine))]
                     yield self._clip(text, voice, Kind.HELD_OUT_SENTENCE, NO_INTENT)
 
-    def questions_in_further_voices(self) -> Iterator[PlannedClip]:
-        for intent, told in enumerate(self._texts.intents):
-            for text in told.asked:
-                for voice in self._further_voices(_QUESTION_TIMES_ABROAD):
-                    said = self._phrasing.varied(text, self._rng)
-                    yield self._clip(said, voice, Kind.TRAINING_QUESTION, intent)
-        for text in self._texts.other:
-            for voice in self._further_voices(_OTHER_TIMES_ABROAD):
-                said = self._phrasing.varied(text, self._rng)
-                yield self._clip(said, voice, Kind.TRAINING_QUESTION, len(self._texts.intents))
-
     def sentences_in_further_voices(self) -> Iterator[PlannedClip]:
+        yield from self._sentences(lambda: self._further_voices(_OTHER_TIMES_ABROAD))
+
+    def _questions(self, asking: Voices, asking_other: Voices) -> Iterator[PlannedClip]:
+        """Gives every question in the voices that ask it, each in other words."""
+        known = [
+            (text, asking, intent)
+            for intent, told in enumerate(self._texts.intents)
+            for text in told.asked
+        ]
+        other = [(text, asking_other, len(self._texts.intents)) for text in self._texts.other]
+        for text, voices, intent in (*known, *other):
+            for voice in voices():
+                said = self._phrasing.varied(text, self._rng)
+                yield self._clip(said, voice, Kind.TRAINING_QUESTION, intent)
+
+    def _sentences(self, saying: Voices) -> Iterator[PlannedClip]:
         for text in self._texts.sentences:
-            for voice in self._further_voices(_OTHER_TIMES_ABROAD):
+            for voice in saying():
                 yield self._clip(text, voice, Kind.TRAINING_SENTENCE, NO_INTENT)
 
     def _evaluation_questions(self, from_training: bool) -> Iterator[tuple[str, int]]:
