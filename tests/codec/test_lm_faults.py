@@ -188,6 +188,14 @@ async def test_a_broken_lm_service_is_told_as_down_with_what_is_wrong(
         await until(lambda: codec.slots_used == (0, 0))
 
 
+async def test_a_session_that_the_lm_service_ends_at_once_is_always_told_the_same_way() -> None:
+    # grpc.aio lets the config's late write hide the end in one call of a hundred.
+    async with codec_before(ending_before_accepting) as codec:
+        for _ in range(300):
+            _, _, told = await failure_of(converse(codec))
+            assert FAULTS[ending_before_accepting] in told
+
+
 async def test_without_an_lm_service_a_conversation_is_told_where_it_was_looked_for() -> None:
     async with fake_codec_service("127.0.0.1:1") as codec:
         status, reason, told = await failure_of(converse(codec))

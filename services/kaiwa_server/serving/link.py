@@ -77,13 +77,12 @@ class Link(ABC, Generic[StepT]):
             async with asyncio.timeout(self._service.accept_s):
                 await self._write(request)
                 response = await anext(self._responses)
-        except grpc.aio.AioRpcError as error:
-            raise await self._failure(error) from None
         except TimeoutError:
             what = f"did not accept the session within {self._service.accept_s:g} s"
             raise self._service.down(what) from None
-        except StopAsyncIteration:
-            raise self._service.down("ended the session before accepting it") from None
+        except (grpc.aio.AioRpcError, StopAsyncIteration):
+            ended = self._service.down("ended the session before accepting it")
+            raise await self._failure() or ended from None
         if not response.HasField("accepted"):
             raise self._service.down("answered nonsense (the first response is not `accepted`)")
         return response.accepted
@@ -127,16 +126,20 @@ class Link(ABC, Generic[StepT]):
                     raise ValueError(f"`{kind}` where a {owed} was owed")
                 if not last:
                     self._steps.put(self._step(response.step))
-        except grpc.aio.AioRpcError as error:
-            raise await self._failure(error) from None
+        except grpc.aio.AioRpcError:
+            if (failure := await self._failure()) is not None:
+                raise failure from None
         except (BadRequest, ValueError) as error:
             raise self._service.down(f"answered nonsense ({error})") from error
         if kind != "summary":
             raise self._service.down("ended the session without a summary")
         self._steps.end()
 
-    async def _failure(self, error: grpc.aio.AioRpcError) -> KaiwaError:
-        error = await self._end.failure() or error
+    async def _failure(self) -> KaiwaError | None:
+        """Gives what the call, which is done, failed with; None if the service ended it with OK."""
+        error = await self._end.failure()
+        if error is None:
+            return None
         return as_kaiwa_error(error, self._service.error, self._service.name, self._service.target)
 
     def _give_up(self) -> None:
