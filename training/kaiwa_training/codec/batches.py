@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from kaiwa_training.codec.heads import IGNORED, LABELS_PER_FRAME, Labels
+from kaiwa_training.sound import throat
 from kaiwa_training.sound.degrade import degrade, random_speed, warp
 from kaiwa_training.speech.clips import meanings_of, speech_of
 from kaiwa_training.speech.corpus import Corpus
@@ -72,8 +73,10 @@ class Batches(IterableDataset[Batch]):
 
     def _row(self, clip: int, rng: np.random.Generator) -> tuple[NDArray[np.generic], ...]:
         frames = self.mix.frames
-        speed = random_speed(rng) if self.mix.warped else 1.0
-        speech = warp(speech_of(self.corpus, clip), speed)
+        speech, speed = speech_of(self.corpus, clip), 1.0
+        if self.mix.warped:
+            speed = random_speed(rng)
+            speech = throat.maybe_another(warp(speech, speed), rng)
         window = np.zeros(frames * FRAME_SAMPLES, np.float32)
         room = len(window) - len(speech)
         if room >= 0:
