@@ -31,7 +31,7 @@ CONVERSATION = (
     Line("weather.wav", "What is the weather like today?", 5.0),
     Line("keys.wav", "Where are my keys?", 5.0),
     Line("joke.wav", "Can you tell me a joke?", 4.5),
-    Line("hear.wav", "Can you hear me?", 3.0),
+    Line("hear.wav", "Can you hear me?", 3.4),
     Line("goodbye.wav", "Goodbye, Moshi.", 7.5),
 )
 
