@@ -55,7 +55,7 @@ def _sources(length: float, bend: float) -> NDArray[np.float64]:
     hz = np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE_HZ)
     moves = np.clip((STAYS_FROM_HZ - hz) / (STAYS_FROM_HZ - MOVES_BELOW_HZ), 0, 1)
     ratio = length + bend * np.cos(np.pi * np.minimum(hz / MOVES_BELOW_HZ, 1))
-    return hz * np.exp(-moves * ratio) * WINDOW / SAMPLE_RATE_HZ
+    return np.asarray(hz * np.exp(-moves * ratio) * WINDOW / SAMPLE_RATE_HZ)
 
 
 def _hann() -> NDArray[np.float64]:
