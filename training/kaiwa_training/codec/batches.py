@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from kaiwa_training.codec.heads import IGNORED, LABELS_PER_FRAME, Labels
-from kaiwa_training.sound import throat
-from kaiwa_training.sound.degrade import degrade, random_speed, warp
+from kaiwa_training.sound.degrade import another_voice, degrade
 from kaiwa_training.speech.clips import meanings_of, speech_of
 from kaiwa_training.speech.corpus import Corpus
 from kaiwa_training.speech.phones import UNKNOWN
@@ -75,8 +74,7 @@ class Batches(IterableDataset[Batch]):
         frames = self.mix.frames
         speech, speed = speech_of(self.corpus, clip), 1.0
         if self.mix.warped:
-            speed = random_speed(rng)
-            speech = throat.maybe_another(warp(speech, speed), rng)
+            speech, speed = another_voice(speech, rng)
         window = np.zeros(frames * FRAME_SAMPLES, np.float32)
         room = len(window) - len(speech)
         if room >= 0:

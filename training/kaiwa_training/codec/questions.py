@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from kaiwa_training.codec.encoding import encode, whole_frames
 from kaiwa_training.lm.stores import NO_WORD, BackgroundStore, QuestionStore
-from kaiwa_training.sound import throat
-from kaiwa_training.sound.degrade import degrade, random_speed, warp
+from kaiwa_training.sound.degrade import another_voice, degrade
 from kaiwa_training.sound.line import through_opus
 from kaiwa_training.sound.noise import any_noise
 from kaiwa_training.speech.clips import meanings_of, speech_of, spoken_until_s
@@ -71,9 +70,13 @@ def make_questions(
 ) -> QuestionStore:
     """Encodes clips, each once on a line of its own; `names` are those of the intents' replies."""
     rng = np.random.default_rng(seed)
-    voices = [_voice(speech_of(corpus, int(clip)), rng, hard=hard) for clip in clips]
-    speeds = [speed for _, speed in voices]
-    heard = [on_a_line(speech, rng, hard=hard) for speech, _ in voices]
+    speeds, heard = [], []
+    for clip in clips:
+        speech, speed = speech_of(corpus, int(clip)), 1.0
+        if hard > 0:
+            speech, speed = another_voice(speech, rng)
+        speeds.append(speed)
+        heard.append(on_a_line(speech, rng, hard=hard))
     codes = encode(mimi, [question.samples for question in heard])
     kept, words, ends = [], [], []
     for clip, speed, question, told in zip(clips, speeds, heard, codes, strict=True):
@@ -98,14 +101,6 @@ def make_questions(
         voice=corpus.clips["voice"][clips],
         words=np.concatenate(words),
     )
-
-
-def _voice(speech: Samples, rng: np.random.Generator, *, hard: float) -> tuple[Samples, float]:
-    """Speech [n] as another might say it, and its speed."""
-    if hard == 0:
-        return speech, 1.0
-    speed = random_speed(rng)
-    return throat.maybe_another(warp(speech, speed), rng), speed
 
 
 def _words(spoken: NDArray[np.void], lead_s: float, speed: float, frames: int) -> NDArray[np.int16]:

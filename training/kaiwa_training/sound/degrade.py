@@ -7,6 +7,7 @@ from kaiwa_server.audio import SAMPLE_RATE_HZ
 from numpy.typing import NDArray
 from scipy.signal import butter, fftconvolve, sosfilt
 
+from kaiwa_training.sound import throat
 from kaiwa_training.sound.noise import any_noise
 
 Samples = NDArray[np.float32]
@@ -34,6 +35,12 @@ def warp(samples: Samples, speed: float) -> Samples:
 def random_speed(rng: np.random.Generator) -> float:
     """A speed for `warp` that leaves the voice human."""
     return float(np.exp(rng.uniform(np.log(0.86), np.log(1.18))))
+
+
+def another_voice(samples: Samples, rng: np.random.Generator) -> tuple[Samples, float]:
+    """The clip as another might say it, and how many times as fast that is."""
+    speed = random_speed(rng)
+    return throat.maybe_another(warp(samples, speed), rng), speed
 
 
 def degrade(samples: Samples, rng: np.random.Generator, *, hard: float = 1.0) -> Degraded:

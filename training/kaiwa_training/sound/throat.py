@@ -37,7 +37,10 @@ def maybe_another(samples: Samples, rng: np.random.Generator) -> Samples:
 
 
 def reshape(samples: Samples, length: float, bend: float) -> Samples:
-    """The clip [n] with its formants exp(length) times as high; the lowest exp(bend) more so."""
+    """The clip [n] with its formants exp(length) times as high.
+
+    By exp(bend) more at the lowest frequencies, and by as much less from MOVES_BELOW_HZ on.
+    """
     spectra = _spectra(samples)  # [frames, bins]
     envelopes = _envelopes(spectra)
     sources = _sources(length, bend)
