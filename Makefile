@@ -42,6 +42,10 @@ soak: setup-dev ## Run the long tests, of sessions that come and go for hours (s
 bench: setup-dev ## Compare with the peers on one core, figures in out/bench/ (BENCH='--quick --part codec')
 	@PYTHONPATH=tests $(BIN)/python -m bench $(BENCH)
 
+.PHONY: bench-gpu
+bench-gpu: setup-dev ## Time a Moshi 7B with random weights on this machine's GPU
+	@PYTHONPATH=tests $(BIN)/python -m gpu.benchmark
+
 .PHONY: check
 check: setup-dev clients/typescript/node_modules ## Format, lint, types, import rules, contract, generated code
 	$(BIN)/ruff format --check .

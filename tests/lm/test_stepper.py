@@ -4,12 +4,11 @@ import random
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 
-import numpy as np
 import pytest
 from kaiwa_server.audio import CodeFrame
 from kaiwa_server.journal import Sampling
 from kaiwa_server.lm.settings import LmSettings
-from kaiwa_server.lm.stepper import LmStepper, Resampled, StepInput, StepOutput, uniforms
+from kaiwa_server.lm.stepper import LmStepper, Resampled, StepInput, StepOutput
 from models.tiny_lm import TINY, tiny_lm
 
 SLOTS = 4
@@ -179,20 +178,3 @@ def test_at_temperature_0_the_seed_says_nothing(session: Session) -> None:
     calm = LmSettings(text_temperature=0, audio_temperature=0, seed=1)
     one, other = replace(session, settings=calm), replace(session, settings=replace(calm, seed=2))
     assert alone(one) == alone(other)
-
-
-def test_uniforms_are_a_fixed_function_of_seed_step_and_stream() -> None:
-    expected = uniforms(seed=2**63 - 1, step=3000, count=9)
-    assert expected.dtype == np.float32
-    np.testing.assert_array_equal(uniforms(seed=2**63 - 1, step=3000, count=4), expected[:4])
-    # As written down once: another value would give running sessions other words.
-    numbers = (uniforms(seed=1, step=2, count=3) * 2**24).tolist()
-    assert numbers == [15865836, 11664518, 1763095]
-
-
-def test_no_two_steps_share_their_uniforms() -> None:
-    drawn = np.concatenate([uniforms(7, step, 9) for step in range(2000)])
-    assert (drawn >= 0).all()
-    assert (drawn < 1).all()
-    # Numbers of 24 bits: among 18,000 some ten meet by chance.
-    assert len(np.unique(drawn)) > len(drawn) - 30

@@ -70,10 +70,12 @@ def model(request: pytest.FixtureRequest) -> Model:
 def test_a_full_slot_attends_to_all_of_its_ring() -> None:
     state = tiny_lm().new_state(3).transformer
     state.fill()
-    window = state.window(torch.tensor([0, 2]), 1)
+    rows = torch.tensor([0, 2])
+    positions = state.next_positions(rows, 1)
+    assert positions.tolist() == [[TINY.temporal.context]] * 2
+    window = state.window(rows, positions)
     assert window.filled == TINY.temporal.context
     assert window.visible.all()
-    assert window.positions.tolist() == [[TINY.temporal.context]] * 2
 
 
 def test_a_full_slot_goes_on_stepping(model: Model) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from kaiwa_server.lm.stepper import uniforms
 from kaiwa_server.models.sampling import sample
+from kaiwa_server.models.uniforms import uniforms
 from moshi.utils.sampling import sample_token
 from numpy.typing import NDArray
 from scipy import stats

@@ -24,7 +24,7 @@ from kaiwa_server.models.checkpoint import Checkpoint, load_mimi
 from kaiwa_server.models.device import choose_device
 from kaiwa_server.models.memory import free_bytes
 from kaiwa_server.models.mimi import Mimi
-from kaiwa_server.models.packing import pack_for_cpu
+from kaiwa_server.models.speedup import use_kernels
 from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.channels import open_channel
 from kaiwa_server.serving.config import parse
@@ -96,8 +96,7 @@ def load(config: CodecServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     device = choose_device(config.device)
     mimi = load_mimi(checkpoint, device)
-    if device.type == "cpu":
-        pack_for_cpu(mimi, config.precision)
+    use_kernels(mimi, device, config.precision)
     capacity = None if config.slots else measure(mimi, config, device)
     slots = capacity.slots if capacity else config.slots
     encoder, decoder = EncodeStepper(mimi, slots), DecodeStepper(mimi, slots)
@@ -105,6 +104,8 @@ def load(config: CodecServiceConfig) -> Loaded:
     for slot in range(slots):
         encoder.begin(slot, None)
         decoder.begin(slot, None)
+    encoder.warm_up()
+    decoder.warm_up()
     for _ in range(WARM_UP_STEPS):
         decoder.step(encoder.step(dict.fromkeys(range(slots), silence)))
     codec = LoadedCodec(

@@ -25,7 +25,7 @@ from kaiwa_server.models.checkpoint import Checkpoint, load_lm
 from kaiwa_server.models.device import choose_device
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.memory import free_bytes
-from kaiwa_server.models.packing import pack_for_cpu
+from kaiwa_server.models.speedup import use_kernels
 from kaiwa_server.models.weights import fingerprint
 from kaiwa_server.serving.config import parse
 from kaiwa_server.serving.hub import resolve_model_dir
@@ -92,12 +92,12 @@ def load(config: LmServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     lm = load_lm(checkpoint, device, dtype)
-    if device.type == "cpu":
-        pack_for_cpu(lm, config.precision)
+    use_kernels(lm, device, config.precision, config.kv_bits)
     capacity = None if config.slots else measure(lm, config, device)
     stepper = LmStepper(lm, capacity.slots if capacity else config.slots)
     for slot in range(stepper.slots):
         stepper.begin(slot, LmSettings(seed=0))
+    stepper.warm_up()
     for _ in range(WARM_UP_STEPS):
         stepper.step(dict.fromkeys(range(stepper.slots)))
     model = LoadedLm(

@@ -1,5 +1,7 @@
 """What the LM service can be told."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -14,4 +16,9 @@ class LmServiceConfig(ModelServiceConfig):
     port: int = Field(50053, description="Port of the gRPC service.", ge=0, le=65535)
     metrics_port: int = Field(
         9466, description="Port of the Prometheus metrics over HTTP; 0 is off.", ge=0, le=65535
+    )
+    kv_bits: Literal[16, 8] = Field(
+        16,
+        description="Bits of a number in a session's keys and values on a GPU. With 8 a session "
+        "takes half the memory.",
     )

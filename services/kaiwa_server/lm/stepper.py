@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from kaiwa_server.audio import CodeFrame
 from kaiwa_server.journal import Sampling, StepRecord
 from kaiwa_server.lm.settings import LmSettings
 from kaiwa_server.models.delays import NO_INPUT
-from kaiwa_server.models.lm import MoshiLm
+from kaiwa_server.models.lm import LmState, MoshiLm
+from kaiwa_server.models.programs import Program, runner, spare_slots
 from kaiwa_server.models.sampling import SamplingRows
+from kaiwa_server.models.uniforms import draw
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +40,25 @@ class LmStepper:
     """Steps sessions together. A frame's tokens must be in their codebooks: nothing checks here."""
 
     def __init__(self, lm: MoshiLm, slots: int) -> None:
+        device = lm.device
+        every = slots + spare_slots(device)
+        spare = slice(slots, every)
+        self.slots = slots
         self._lm = lm
-        self._state = lm.new_state(slots)
-        self._device = self._state.step.device
-        self._sampling = SamplingRows.greedy(slots, self._device)
-        self._seeds = [0] * slots
-
-    @property
-    def slots(self) -> int:
-        """How many sessions fit at once."""
-        return len(self._seeds)
+        self._state = state = lm.new_state(every)
+        self._sampling = SamplingRows.greedy(every, device)
+        self._seeds = torch.zeros(every, dtype=torch.int64, device=device)
+        self._run = runner(
+            _program(lm, state, self._sampling, self._seeds),
+            lambda: state.rest(spare),
+            slots=slots,
+            device=device,
+        )
 
     @property
     def slot_bytes(self) -> int:
         """What one slot's state takes of memory."""
-        return self._state.memory_bytes // self.slots
+        return self._state.memory_bytes // len(self._seeds)
 
     def begin(self, slot: int, settings: LmSettings) -> None:
         """Makes the slot's state that of a new session with these settings."""
@@ -67,6 +71,10 @@ class LmStepper:
         self._sampling.text_top_k[slot] = sampling.text_top_k
         self._sampling.audio_temperature[slot] = sampling.audio_temperature
         self._sampling.audio_top_k[slot] = sampling.audio_top_k
+
+    def warm_up(self) -> None:
+        """Does what takes time at first."""
+        self._run.warm_up(self._user_tokens([None]))
 
     def fill(self) -> None:
         """Makes every slot's session as long as the context, which is when steps take longest."""
@@ -83,59 +91,43 @@ class LmStepper:
                 self._resample(slot, item.sampling)
             else:
                 frames[slot] = item
-        rows = torch.tensor(slots, device=self._device)
-        steps: list[int] = self._state.step[rows].tolist()
-        text, audio = self._lm.step(
-            self._state,
-            rows,
-            self._user_tokens([frames[slot] for slot in slots]),
-            self._sampling.take(rows),
-            self._uniforms([self._seeds[slot] for slot in slots], steps),
-        )
-        completed = self._state.completed_frame(rows)
-        # One transfer from the device for all that the step wrote.
-        written = torch.cat((text[:, None], audio, completed), dim=1).tolist()
+        written = self._run(slots, self._user_tokens([frames[slot] for slot in slots]))
         return {
-            slot: self._output(step, frames[slot], changes.get(slot), tokens)
-            for slot, step, tokens in zip(slots, steps, written, strict=True)
+            slot: self._output(frames[slot], changes.get(slot), tokens)
+            for slot, tokens in zip(slots, written.tolist(), strict=True)
         }
 
     def _user_tokens(self, frames: list[CodeFrame | None]) -> Tensor:
         """The frames' tokens, [B, codebooks]."""
         silent = (NO_INPUT,) * self._lm.config.codebooks
-        tokens = [silent if frame is None else frame.tokens for frame in frames]
-        return torch.tensor(tokens, device=self._device)
-
-    def _uniforms(self, seeds: list[int], steps: list[int]) -> Tensor:
-        """Those of the rows' steps, [B, 1 + codebooks]."""
-        count = 1 + self._lm.config.codebooks
-        drawn = [uniforms(seed, step, count) for seed, step in zip(seeds, steps, strict=True)]
-        return torch.from_numpy(np.stack(drawn)).to(self._device)
+        return torch.tensor([silent if frame is None else frame.tokens for frame in frames])
 
     def _output(
-        self, step: int, heard: CodeFrame | None, change: Sampling | None, tokens: list[int]
+        self, heard: CodeFrame | None, change: Sampling | None, written: list[int]
     ) -> StepOutput:
-        """Takes a row's tokens apart: text, audio, completed frame."""
+        """Takes apart what a row's step wrote."""
         codebooks, late = self._lm.config.codebooks, max(self._lm.config.delays)
-        text, audio, completed = tokens[0], tokens[1 : 1 + codebooks], tokens[1 + codebooks :]
+        step, text, *tokens = written
         record = StepRecord(
             step=step,
             text_token=text,
-            moshi_tokens=tuple(audio),
+            moshi_tokens=tuple(tokens[:codebooks]),
             user_tokens=() if heard is None else heard.tokens,
             sampling=change,
         )
-        frame = CodeFrame(index=step - late, tokens=tuple(completed)) if step >= late else None
+        completed = tuple(tokens[codebooks:])
+        frame = CodeFrame(index=step - late, tokens=completed) if step >= late else None
         return StepOutput(record, frame)
 
 
-def uniforms(seed: int, step: int, count: int) -> NDArray[np.float32]:
-    """The random numbers of a session's step, [count] in [0, 1): one for each stream it writes.
+def _program(lm: MoshiLm, state: LmState, sampling: SamplingRows, seeds: Tensor) -> Program:
+    """A step on tokens [B, codebooks]; of each row its number, text, audio, completed frame."""
 
-    They are a function of (seed, step, stream) alone, by the counter-based generator Philox
-    (Salmon et al., 2011).
-    """
-    # The generator itself counts in the lowest of the counter's four words. Its raw numbers are
-    # promised not to change from one numpy to the next; what `Generator` makes of them is not.
-    raw = np.random.Philox(key=seed, counter=[0, step, 0, 0]).random_raw(count)  # 64 bits each
-    return (raw >> np.uint64(40)).astype(np.float32) * np.float32(2.0**-24)
+    def step(rows: Tensor, user_tokens: Tensor) -> Tensor:
+        steps = state.step[rows]
+        drawn = draw(seeds[rows], steps, 1 + lm.config.codebooks)
+        text, audio = lm.step(state, rows, user_tokens, sampling.take(rows), drawn)
+        completed = state.completed_frame(rows)
+        return torch.cat((steps[:, None], text[:, None], audio, completed), dim=1)
+
+    return step

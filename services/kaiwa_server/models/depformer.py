@@ -100,13 +100,17 @@ class Depformer(nn.Module):
         """Each codebook's layers as one call, where the products are packed for that."""
         return [
             KernelLayers.of(
-                [cast(DepformerLayer, layer).parts(codebook) for layer in self.layers],
+                self.parts(codebook),
                 heads=self.config.heads,
                 context=self.codebooks,
                 gated=True,
             )
             for codebook in range(self.codebooks)
         ]
+
+    def parts(self, codebook: int) -> list[LayerParts]:
+        """What kernels need of its layers for a codebook."""
+        return [cast(DepformerLayer, layer).parts(codebook) for layer in self.layers]
 
     def new_cache(self, hidden: Tensor) -> DepformerCache:
         """The cache of one step; its rows, device and precision are those of hidden [B, ...]."""

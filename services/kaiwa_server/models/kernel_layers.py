@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from kaiwa_server.kernels import library
 from kaiwa_server.kernels.library import kernels
 from kaiwa_server.models.products import KernelProduct
+from kaiwa_server.models.ring_cache import TransformerState
 
 
 @dataclass(frozen=True)
@@ -84,24 +85,16 @@ class KernelLayers:
         return torch.float32 if exact else torch.bfloat16
 
     def __call__(
-        self, x: Tensor, rings: Tensor, slots: Tensor, positions: Tensor, turns: Tensor
+        self, x: Tensor, state: TransformerState, rows: Tensor, positions: Tensor, turns: Tensor
     ) -> Tensor:
-        """x [B, T, D] -> [B, T, D]; the rings take up the new keys and values.
-
-        Args:
-            x: the new positions.
-            rings: [layers, 2, S, H, context, Dh].
-            slots: which the rows are, [B].
-            positions: since the slots' reset, [B, T].
-            turns: what turns each pair of a query or key, complex [B, T, Dh / 2].
-        """
+        """x [B, T, D] -> [B, T, D]; see `models.transformer.Layers`."""
         out = x.clone(memory_format=torch.contiguous_format)
         kernels().kaiwa_layers(
             ctypes.byref(self.stack),
-            ctypes.byref(_rings(rings)),
+            ctypes.byref(_rings(state.rings)),
             out.data_ptr(),
             *x.shape[:2],
-            slots.data_ptr(),
+            rows.data_ptr(),
             positions.data_ptr(),
             turns.data_ptr(),
             torch.get_num_threads(),
@@ -136,14 +129,7 @@ class KernelCodebooks:
         return cls(structs, [*parts])
 
     def logits(self, codebook: int, hidden: Tensor, token: Tensor, rings: Tensor) -> Tensor:
-        """What the next token is drawn from, [B, V]; the rings take up keys and values.
-
-        Args:
-            codebook: which; those before it are in the rings.
-            hidden: what the temporal transformer made of the step, [B, 1, D].
-            token: the text, or the audio token before, [B].
-            rings: [layers, 2, B, H, codebooks, Dh].
-        """
+        """What the next token is drawn from, [B, V]; see `models.lm.Codebooks`."""
         struct = self._codebooks[codebook]
         logits = hidden.new_empty(len(hidden), struct.head.outputs)
         kernels().kaiwa_codebook(

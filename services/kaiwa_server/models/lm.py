@@ -5,6 +5,8 @@ the depformer draws Moshi's audio tokens, one codebook after the other. Paramete
 Kyutai's newer checkpoints.
 """
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +37,10 @@ class LmState:
         self.transformer.reset(slot)
         self.delay_line.reset(slot)
 
+    def rest(self, slots: slice) -> None:
+        """Sets the clock of slots that are nobody's back."""
+        self.transformer.position[slots] = 0
+
     @property
     def memory_bytes(self) -> int:
         """What all slots take of memory."""
@@ -51,6 +57,20 @@ class LmState:
         step 0, is all UNGENERATED.
         """
         return self.delay_line.aligned(rows, self.step[rows] - 1)[:, 1:]
+
+
+class Codebooks(Protocol):
+    """What the depformer does for each codebook, by something faster than torch alone."""
+
+    def logits(self, codebook: int, hidden: Tensor, token: Tensor, rings: Tensor) -> Tensor:
+        """What the next token is drawn from, [B, V]; the rings take up keys and values.
+
+        Args:
+            codebook: which; those before it are in the rings.
+            hidden: what the temporal transformer made of the step, [B, 1, D].
+            token: the text, or the audio token before, [B].
+            rings: [layers, 2, B, H, codebooks, Dh].
+        """
 
 
 class MoshiLm(nn.Module):
@@ -78,7 +98,12 @@ class MoshiLm(nn.Module):
         self.linears = nn.ModuleList(
             nn.Linear(depformer_dim, config.codebook_size, bias=False) for _ in codebooks
         )
-        self._kernels: KernelCodebooks | None = None
+        self._kernels: Codebooks | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.text_emb.weight.device
 
     def pack(self, layout: Layout) -> None:
         """Goes over to packed products, and for the depformer to the kernels if it can."""
@@ -90,6 +115,10 @@ class MoshiLm(nn.Module):
             [(stack, into, embedding.weight, head) for stack, into, embedding, head in parts]
         )
 
+    def use(self, codebooks: Codebooks) -> None:
+        """Goes over to these for the depformer."""
+        self._kernels = codebooks
+
     def new_state(self, slots: int) -> LmState:
         """The state of `slots` new sessions, where the weights are and in their precision."""
         config = self.config
@@ -100,7 +129,7 @@ class MoshiLm(nn.Module):
             delays=config.delays,
             initial_tokens=[config.text_vocabulary_size, *audio],
             written=1 + config.codebooks,
-            device=self.text_emb.weight.device,
+            device=self.device,
         )
         return LmState(self.transformer.new_state(slots), delay_line)
 

@@ -28,6 +28,10 @@ class MimiState:
         self.convolutions.reset(slot)
         self.attention.reset(slot)
 
+    def rest(self, slots: slice) -> None:
+        """Sets the clock of slots that are nobody's back."""
+        self.attention.position[slots] = 0
+
     @property
     def memory_bytes(self) -> int:
         """What all slots take of memory."""
@@ -103,6 +107,11 @@ class Mimi(nn.Module):
         self.upsample = Upsample(channels, per_frame)
         self.decoder_transformer = FrameTransformer(config.transformer, per_frame)
         self.decoder = SeanetDecoder(config.seanet)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
 
     def pack(self, layout: Layout) -> None:
         """Goes over to packed products; the quantizer stays in fp32."""

@@ -10,13 +10,11 @@ from torch import Tensor
 class Window:
     """Where one call writes and what it may see; the same for every layer.
 
-    `positions` [B, T] count from 0 since the slot's reset and never wrap. `readable` picks the rows
-    and the first `filled` places are read. `visible` [B, 1, T, filled] says which of them each
-    new position attends to.
+    `readable` picks the rows and the first `filled` places are read. `visible` [B, 1, T, filled]
+    says which of them each new position attends to.
     """
 
     rows: Tensor
-    positions: Tensor
     places: Tensor
     readable: Tensor | slice
     filled: int
@@ -27,7 +25,7 @@ class TransformerState:
     """What a transformer remembers for its slots: a clock, and keys and values for each layer.
 
     The position that a place of the ring holds is derived from the clock: once the clock is at 0,
-    every place counts as empty.
+    every place counts as empty. Keys and values of 8 bits have scales, one for each vector.
     """
 
     def __init__(
@@ -45,6 +43,8 @@ class TransformerState:
         self.context = context
         self.position = torch.zeros(slots, dtype=torch.int64, device=device)  # [S]
         self.rings = torch.zeros(shape, device=device, dtype=dtype)
+        scaled = dtype == torch.int8
+        self.scales = torch.zeros(shape[:-1], device=device) if scaled else None
         self._by_layer = [ring.unbind() for ring in self.rings]  # keys and values of each
 
     def reset(self, slot: int) -> None:
@@ -55,7 +55,8 @@ class TransformerState:
     @property
     def memory_bytes(self) -> int:
         """What all slots take of memory."""
-        return self.position.nbytes + self.rings.nbytes
+        scales = 0 if self.scales is None else self.scales.nbytes
+        return self.position.nbytes + self.rings.nbytes + scales
 
     def fill(self) -> None:
         """Makes every slot's state that of a session as long as the context.
@@ -65,40 +66,30 @@ class TransformerState:
         self.position[:] = self.context
         self.rings[:] = 0.0  # a CPU reads memory that nobody has written to sooner
 
-    def window(self, rows: Tensor, count: int) -> Window:
-        """Plans a call that adds `count` positions, at most `context`, to each of the rows [B]."""
+    def next_positions(self, rows: Tensor, count: int) -> Tensor:
+        """The next `count` positions of each of the rows [B], [B, count], at most `context`.
+
+        They count from 0 since the slot's reset and never wrap.
+        """
         assert 0 < count <= self.context
-        device = self.position.device
-        positions = self.position[rows, None] + torch.arange(count, device=device)  # [B, T]
+        return self.position[rows, None] + torch.arange(count, device=self.position.device)
+
+    def window(self, rows: Tensor, positions: Tensor) -> Window:
+        """Plans a call that adds these positions [B, T] to the rows [B]."""
         last = positions[:, -1:]  # [B, 1]
-        readable, filled = self._readable(rows, last)
-        place = torch.arange(filled, device=device)
+        filled = min(int(last.max()) + 1, self.context)
+        place = torch.arange(filled, device=self.position.device)
         # Once this call has written, a place holds the newest position that falls on it; a
         # negative one was not written since the reset.
         held = last - (last - place) % self.context  # [B, filled]
         visible = (held >= 0)[:, None] & (held[:, None] <= positions[:, :, None])
         return Window(
             rows=rows,
-            positions=positions,
             places=positions % self.context,
-            readable=readable,
+            readable=_neighbours(rows),
             filled=filled,
             visible=visible[:, None],
         )
-
-    def _readable(self, rows: Tensor, last: Tensor) -> tuple[Tensor | slice, int]:
-        """Which rows and how many places to read, without a copy where neighbours are read.
-
-        A GPU reads all the places: looking at the clock from the host would wait for it, and a
-        CUDA graph needs fixed shapes.
-        """
-        if rows.device.type != "cpu":
-            return rows, self.context
-        filled = min(int(last.max()) + 1, self.context)
-        first, count = int(rows[0]), len(rows)
-        if rows.tolist() == list(range(first, first + count)):
-            return slice(first, first + count), filled
-        return rows, filled
 
     def write(self, layer: int, window: Window, keys: Tensor, values: Tensor) -> None:
         """Puts the new keys and values [B, T, H, Dh] in their places."""
@@ -113,6 +104,14 @@ class TransformerState:
         filled = window.filled
         return keys[:, :, :filled][window.readable], values[:, :, :filled][window.readable]
 
-    def advance(self, window: Window) -> None:
-        """Moves the clock of the window's rows past what the call has written."""
-        self.position[window.rows] = window.positions[:, -1] + 1
+    def advance(self, rows: Tensor, positions: Tensor) -> None:
+        """Moves the clock of the rows past the positions that the call has added."""
+        self.position[rows] = positions[:, -1] + 1
+
+
+def _neighbours(rows: Tensor) -> Tensor | slice:
+    """The rows as a slice where they lie side by side: those are read without a copy."""
+    first, count = int(rows[0]), len(rows)
+    if rows.tolist() == list(range(first, first + count)):
+        return slice(first, first + count)
+    return rows

@@ -4,7 +4,7 @@ Parameter names are those of Kyutai's newer checkpoints.
 """
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 
 import torch
 import torch.nn.functional as F
@@ -147,6 +147,27 @@ class TransformerLayer(nn.Module):
         return out
 
 
+class Layers(Protocol):
+    """All the layers at once, by something faster than torch alone."""
+
+    @property
+    def ring_dtype(self) -> torch.dtype:
+        """What keys and values are kept in."""
+
+    def __call__(
+        self, x: Tensor, state: TransformerState, rows: Tensor, positions: Tensor, turns: Tensor
+    ) -> Tensor:
+        """x [B, T, D] -> [B, T, D]; the state's rings take up the new keys and values.
+
+        Args:
+            x: the new positions.
+            state: the clock is left as it is.
+            rows: slots, [B].
+            positions: since the slots' reset, [B, T].
+            turns: what turns each pair of a query or key, complex [B, T, Dh / 2].
+        """
+
+
 class Transformer(nn.Module):
     """A stack of layers; what it remembers is a `TransformerState`, passed in."""
 
@@ -154,17 +175,25 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.layers))
-        self._kernels: KernelLayers | None = None
+        self._kernels: Layers | None = None
 
     def pack(self, layout: Layout) -> None:
         """Goes over to packed products, and to the kernels if it can."""
         pack_children(self, layout)
         self._kernels = KernelLayers.of(
-            [cast(TransformerLayer, layer).parts() for layer in self.layers],
+            self.parts(),
             heads=self.config.heads,
             context=self.config.context,
             gated=self.config.gating == "silu",
         )
+
+    def use(self, layers: Layers) -> None:
+        """Goes over to these, which were made of its `parts`."""
+        self._kernels = layers
+
+    def parts(self) -> list[LayerParts]:
+        """What kernels need of its layers."""
+        return [cast(TransformerLayer, layer).parts() for layer in self.layers]
 
     def new_state(self, slots: int) -> TransformerState:
         """The state of `slots` new sessions, where the weights are and in their precision."""
@@ -186,14 +215,15 @@ class Transformer(nn.Module):
         T > 1 the call's first position sees `context` - T + 1.
         """
         _, count, _ = x.shape
-        window = state.window(rows, count)
-        turns = rope_turns(window.positions, self.config.head_dim, self.config.max_period)
+        positions = state.next_positions(rows, count)
+        turns = rope_turns(positions, self.config.head_dim, self.config.max_period)
         if self._kernels is not None:
-            x = self._kernels(x, state.rings, rows, window.positions, turns)
+            x = self._kernels(x, state, rows, positions, turns)
         else:
+            window = state.window(rows, positions)
             for index, layer in enumerate(self.layers):
                 x = layer(x, state, index, window, turns)
-        state.advance(window)
+        state.advance(rows, positions)
         return x
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from kaiwa_server.lm.stepper import uniforms
 from kaiwa_server.models.delays import NO_INPUT
 from kaiwa_server.models.lm import MoshiLm
 from kaiwa_server.models.sampling import SamplingRows
+from kaiwa_server.models.uniforms import uniforms
 from torch import Tensor
 
 from kaiwa_training.lm.stores import Array, BackgroundStore, QuestionStore
