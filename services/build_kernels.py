@@ -23,10 +23,11 @@ X86_LEVELS = {
         *("-march=x86-64-v4", "-mprefer-vector-width=512"),
         *("-mavx512bf16", "-mamx-tile", "-mamx-bf16"),
     ),
+    "x86-64-v4-bf16": ("-march=x86-64-v4", "-mprefer-vector-width=512", "-mavx512bf16"),
     "x86-64-v4": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
     "x86-64-v3": ("-march=x86-64-v3",),
 }
-"""With AMX, with AVX-512, with AVX2: where it runs decides which is taken."""
+"""With AMX, with AVX-512 and bf16 or without, with AVX2: where it runs decides which is taken."""
 
 
 class KernelsHook(BuildHookInterface):

@@ -1,6 +1,7 @@
 // What Python calls (library.py says the same in ctypes). Nothing here checks a shape.
 
 #include <numeric>
+#include <vector>
 
 #include "layers.h"
 
@@ -15,10 +16,21 @@ struct Codebook {
   Stack stack;
 };
 
-// Whether bf16 weights are laid out for tiles, and not in panels; the process may use them then.
-int kaiwa_tiles() {
+// Whether this build runs here: Linux may refuse the registers of the matrix units.
+int kaiwa_runs() {
 #ifdef __AMX_BF16__
   return may_use_tiles();
+#else
+  return 1;
+#endif
+}
+
+// How weights in bf16 lie: 0 in panels, 1 in pairs, 2 in tiles.
+int kaiwa_bf16_layout() {
+#if defined __AMX_BF16__
+  return 2;
+#elif defined __AVX512BF16__
+  return 1;
 #else
   return 0;
 #endif

@@ -9,6 +9,7 @@ import functools
 import platform
 from ctypes import POINTER, c_float, c_int32, c_int64, c_void_p
 from pathlib import Path
+from typing import Literal
 
 FOLDER = Path(__file__).parent
 
@@ -19,12 +20,18 @@ NOTHING, ELU = 0, 1
 """`then` of `kaiwa_multiply`."""
 
 
+Bf16Layout = Literal["panels", "pairs", "tiles"]
+
+BF16_LAYOUTS: tuple[Bf16Layout, ...] = ("panels", "pairs", "tiles")
+"""By the number that the kernels have for them."""
+
 SILU_GATE, GELU = 0, 1
 """`Stack.activation`."""
 
 
 class Product(ctypes.Structure):
-    """Weights [ceil(N / panel), K, panel], and what the sums are multiplied with and added to."""
+    """Weights, mostly [ceil(N / panel), K, panel], and what the sums are multiplied with and added
+    to."""
 
     _fields_ = (
         ("weights", c_void_p),
@@ -114,7 +121,7 @@ def kernels() -> ctypes.CDLL:
     """The kernels; only where they are available."""
     for path in _built():
         library = _declared(ctypes.CDLL(str(path)))
-        if "amx" not in path.stem or library.kaiwa_tiles():  # Linux may refuse their registers
+        if library.kaiwa_runs():
             return library
     raise FileNotFoundError("Kaiwa's kernels were not built for this processor")
 
@@ -132,9 +139,9 @@ def panel() -> int:
 
 
 @functools.cache
-def tiles() -> bool:
-    """Whether bf16 weights are laid out for matrix units."""
-    return bool(kernels().kaiwa_tiles())
+def bf16_layout() -> Bf16Layout:
+    """How weights in bf16 lie: as all do, for products of two inputs, for matrix units."""
+    return BF16_LAYOUTS[int(kernels().kaiwa_bf16_layout())]
 
 
 def _names() -> list[str]:
@@ -145,6 +152,7 @@ def _names() -> list[str]:
     avx512 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
     levels = {
         "x86-64-v4-amx": {*avx512, "avx512_bf16", "amx_tile", "amx_bf16"},
+        "x86-64-v4-bf16": {*avx512, "avx512_bf16"},
         "x86-64-v4": avx512,
         "x86-64-v3": {"avx2", "fma", "bmi2", "f16c"},
     }
@@ -196,7 +204,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         c_void_p,  # logits [rows, N]
         c_int32,  # threads
     )
-    for name in ("panel", "tiles"):
+    for name in ("panel", "runs", "bf16_layout"):
         getattr(library, f"kaiwa_{name}").restype = c_int32
     for name in ("multiply", "elu", "layers", "codebook"):
         getattr(library, f"kaiwa_{name}").restype = None

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "product.h"
-#ifdef __AMX_BF16__
+#if defined __AMX_BF16__
 #include "tiles.h"
+#elif defined __AVX512BF16__
+#include "pairs.h"
 #endif
 
 namespace kaiwa {
@@ -17,8 +19,10 @@ static void multiply(const Product& product, const Rows& in, float* y, const flo
     case INT8:
       return multiply_with<Int8Weights>(product, in, y, plus, then, threads);
     case BF16:
-#ifdef __AMX_BF16__
+#if defined __AMX_BF16__
       return multiply_in_tiles(product, in, y, plus, then, threads);
+#elif defined __AVX512BF16__
+      return multiply_with<PairWeights>(product, in, y, plus, then, threads);
 #else
       return multiply_with<Bf16Weights>(product, in, y, plus, then, threads);
 #endif

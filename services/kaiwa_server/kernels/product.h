@@ -5,6 +5,8 @@
 // neighbours are and however many: its result does not depend on them, to the last bit.
 #pragma once
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <cstdint>
 
@@ -26,7 +28,7 @@ enum Precision : int32_t { FP32 = 0, INT8 = 1, BF16 = 2 };
 enum Then : int32_t { NOTHING = 0, ELU = 1 };
 
 struct Product {
-  const void* weights;  // [ceil(N / PANEL), K, PANEL]
+  const void* weights;  // [ceil(N / PANEL), K, PANEL], or as pairs.h or tiles.h says
   const float* scales;  // what an output is multiplied with, padded to panels; null where nothing
   const float* bias;    // padded to panels; null where none
   int32_t inputs, outputs;
@@ -40,25 +42,49 @@ struct Rows {
   int32_t batches, count;
 };
 
-struct Fp32Weights {
+// Inputs where they are.
+class WideRows {
+ public:
+  WideRows(const Rows& in, int64_t) : in_(in) {}
+  const float* at(int64_t batch, int64_t row) const {
+    return in_.x + batch * in_.batch_stride + row * in_.stride;
+  }
+  int64_t stride() const { return in_.stride; }
+
+ private:
+  const Rows& in_;
+};
+
+// Multiplies one input at a time, in fp32, whatever the weights are kept in.
+struct WideWeights {
+  typedef float Input;
+  typedef WideRows Inputs;
+  static constexpr int TOGETHER = 1;
+  KAIWA_INLINE Floats add(Floats sum, Floats weights, const float* input) {
+    return sum + weights * all(*input);
+  }
+};
+
+struct Fp32Weights : WideWeights {
   typedef float Type;
   KAIWA_INLINE Floats load(const float* w) { return kaiwa::load(w); }
 };
 
-struct Bf16Weights {
+struct Bf16Weights : WideWeights {
   typedef Bf16 Type;
   KAIWA_INLINE Floats load(const Bf16* w) { return kaiwa::load(w); }
 };
 
-struct Int8Weights {
+struct Int8Weights : WideWeights {
   typedef int8_t Type;
   KAIWA_INLINE Floats load(const int8_t* w) {
-    struct Bytes {
-      int8_t lanes[LANES];
-    };
     // The compiler's own conversion goes by way of the stack.
-    Ints wide;
-    __asm__("vpmovsxbd %1, %0" : "=v"(wide) : "m"(*reinterpret_cast<const Bytes*>(w)));
+#ifdef __AVX512F__
+    const __m128i bytes = _mm_loadu_si128((const __m128i*)w);
+    const auto wide = (Ints)_mm512_maskz_cvtepi8_epi32(0xffff, bytes);
+#else
+    const auto wide = (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)w));
+#endif
     return __builtin_convertvector(wide, Floats);
   }
 };
@@ -95,28 +121,29 @@ struct Finish {
 };
 
 // ROWS rows with PANELS panels side by side, or with the first half of one if that is all there is: x
-// is `stride` floats from row to row, y and plus are `outputs`.
+// is `stride` inputs from row to row, y and plus are `outputs`.
 template <class Weights, int ROWS, int PANELS, bool HALF>
-static void multiply_panels(const typename Weights::Type* w, const float* x, int64_t stride,
-                            int inputs, float* y, const float* plus, int64_t outputs, int width,
-                            int first, const Finish& finish) {
-  constexpr int bytes = PANEL * sizeof(typename Weights::Type);
+static void multiply_panels(const typename Weights::Type* w, const typename Weights::Input* x,
+                            int64_t stride, int inputs, float* y, const float* plus,
+                            int64_t outputs, int width, int first, const Finish& finish) {
+  constexpr int TOGETHER = Weights::TOGETHER;
+  constexpr int bytes = PANEL * TOGETHER * sizeof(typename Weights::Type);
   const int64_t apart = (int64_t)inputs * PANEL;
   Floats low[PANELS][ROWS], high[PANELS][ROWS];
   for (int p = 0; p < PANELS; p++)
     for (int m = 0; m < ROWS; m++) low[p][m] = high[p][m] = Floats{};
-  for (int k = 0; k < inputs; k++, w += PANEL) {
+  for (int k = 0; k < inputs; k += TOGETHER, w += PANEL * TOGETHER) {
 #pragma GCC unroll 4
     for (int p = 0; p < PANELS; p++) {
       const auto weights = w + p * apart;
       for (int line = 0; line < bytes; line += 64)
         __builtin_prefetch((const char*)weights + AHEAD * bytes + line);
-      const Floats u = Weights::load(weights), v = HALF ? Floats{} : Weights::load(weights + LANES);
+      const auto u = Weights::load(weights), v = Weights::load(weights + LANES * TOGETHER);
 #pragma GCC unroll 12
       for (int m = 0; m < ROWS; m++) {
-        const Floats input = all(x[m * stride + k]);
-        low[p][m] += u * input;
-        if (!HALF) high[p][m] += v * input;
+        const auto input = x + m * stride + k;
+        low[p][m] = Weights::add(low[p][m], u, input);
+        if (!HALF) high[p][m] = Weights::add(high[p][m], v, input);
       }
     }
   }
@@ -128,9 +155,9 @@ static void multiply_panels(const typename Weights::Type* w, const float* x, int
 
 // Any number of rows with one panel, in blocks that are as equal as can be.
 template <class Weights>
-static void multiply_rows(const typename Weights::Type* w, const float* x, int64_t stride, int rows,
-                          int inputs, float* y, const float* plus, int64_t outputs, int width,
-                          int first, const Finish& finish) {
+static void multiply_rows(const typename Weights::Type* w, const typename Weights::Input* x,
+                          int64_t stride, int rows, int inputs, float* y, const float* plus,
+                          int64_t outputs, int width, int first, const Finish& finish) {
   const bool half = width <= LANES;
   for (int blocks = (rows + MOST_ROWS - 1) / MOST_ROWS; blocks > 0; blocks--) {
     const int block = (rows + blocks - 1) / blocks;
@@ -158,9 +185,10 @@ static int panels_beside(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
 
 // Any number of rows with `panels` panels, of which there are `width` outputs.
 template <class Weights>
-static void multiply_beside(const typename Weights::Type* w, const float* x, int64_t stride, int rows,
-                            int inputs, float* y, const float* plus, int64_t outputs, int panels,
-                            int width, int first, const Finish& finish) {
+static void multiply_beside(const typename Weights::Type* w, const typename Weights::Input* x,
+                            int64_t stride, int rows, int inputs, float* y, const float* plus,
+                            int64_t outputs, int panels, int width, int first,
+                            const Finish& finish) {
   if (panels > 1 && width == panels * PANEL) {
     const auto beside = rows == 1   ? multiply_panels<Weights, 1, 4, false>
                         : rows == 2 ? multiply_panels<Weights, 2, 2, false>
@@ -177,7 +205,9 @@ static void multiply_beside(const typename Weights::Type* w, const float* x, int
 template <class Weights>
 static void multiply_with(const Product& product, const Rows& in, float* y, const float* plus,
                           Then then, int threads) {
-  const int64_t inputs = product.inputs, outputs = product.outputs;
+  constexpr int TOGETHER = Weights::TOGETHER;
+  const int64_t inputs = (product.inputs + TOGETHER - 1) / TOGETHER * TOGETHER;
+  const int64_t outputs = product.outputs;
   const int chunk = std::clamp<int64_t>(CHUNK_BYTES / (4 * inputs) / MOST_ROWS, 1, 1 << 20) * MOST_ROWS;
   const int chunks = (in.count + chunk - 1) / chunk;
   const int panels = panels_beside(std::min(chunk, in.count));
@@ -185,6 +215,7 @@ static void multiply_with(const Product& product, const Rows& in, float* y, cons
   const int64_t parts = (int64_t)in.batches * chunks * groups;
   const auto weights = static_cast<const typename Weights::Type*>(product.weights);
   const Finish finish{product.scales, product.bias, then};
+  const typename Weights::Inputs lines(in, product.inputs);
   const bool shared = threads > 1 && in.batches * in.count * inputs * outputs > SHARED_WORK;
 #pragma omp parallel for num_threads(threads) if (shared)
   for (int64_t part = 0; part < parts; part++) {
@@ -192,7 +223,7 @@ static void multiply_with(const Product& product, const Rows& in, float* y, cons
     const int64_t first = part % groups * panels * PANEL;
     const int64_t at = (batch * in.count + start) * outputs + first;
     multiply_beside<Weights>(
-        weights + first * inputs, in.x + batch * in.batch_stride + start * in.stride, in.stride,
+        weights + first * inputs, lines.at(batch, start), lines.stride(),
         std::min<int64_t>(chunk, in.count - start), inputs, y + at, plus ? plus + at : nullptr,
         outputs, panels, std::min<int64_t>(panels * PANEL, outputs - first), first, finish);
   }

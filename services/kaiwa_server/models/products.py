@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -9,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.kernels import library
-from kaiwa_server.kernels.library import available, kernels, panel, tiles
+from kaiwa_server.kernels.library import available, bf16_layout, kernels, panel
 
 Precision = Literal["fp32", "bf16", "int8"]
 """What weights are kept in. They are multiplied in fp32, or those in bf16 in bf16 where the
-processor has matrix units for it; sums are fp32."""
+processor can (avx512_bf16); sums are fp32."""
 
 
 KINDS: dict[Precision, int] = {
@@ -36,8 +37,8 @@ class KernelProduct(nn.Module):
             weight = (weight / scales[:, None]).round().to(torch.int8)
         elif precision == "bf16":
             weight = weight.bfloat16()
-        in_tiles = precision == "bf16" and tiles()
-        self._weights = _tiles(weight) if in_tiles else _panels(weight)
+        layout = bf16_layout() if precision == "bf16" else "panels"
+        self._weights = LAYOUTS[layout](weight)
         self.scales, self._bias = _padded(scales), _padded(bias)
         self.struct = library.Product(
             _address(self._weights),
@@ -97,6 +98,20 @@ def _tiles(weight: Tensor) -> Tensor:
     padded = F.pad(weight, (0, -inputs % 32, 0, -outputs % 32))
     parts = padded.view(-1, 2, 16, (inputs + 31) // 32, 16, 2)  # panel, half, output, block, pair
     return parts.permute(0, 3, 1, 4, 2, 5).contiguous()
+
+
+def _pairs(weight: Tensor) -> Tensor:
+    """[N, K] -> [ceil(N / panel), ceil(K / 2), panel, 2]."""
+    outputs, inputs = weight.shape
+    padded = F.pad(weight, (0, -inputs % 2, 0, -outputs % panel()))
+    return padded.view(-1, panel(), (inputs + 1) // 2, 2).transpose(1, 2).contiguous()
+
+
+LAYOUTS: dict[library.Bf16Layout, Callable[[Tensor], Tensor]] = {
+    "panels": _panels,
+    "pairs": _pairs,
+    "tiles": _tiles,
+}
 
 
 def _padded(vector: Tensor | None) -> Tensor | None:

@@ -29,7 +29,7 @@ class ModelServiceConfig(ServiceConfig):
     precision: Literal["fp32", "bf16", "int8"] = Field(
         "fp32",
         description="What a CPU keeps weights in. bf16 is the faster for a large Mimi on a "
-        "processor with matrix units (amx_bf16), int8 for a large LM; both are near fp32, not "
+        "processor that multiplies it (avx512_bf16), int8 for a large LM; both are near fp32, not "
         "equal. A GPU's is its own.",
     )
     threads: int = Field(
