@@ -10,9 +10,11 @@
 
 namespace kaiwa {
 
-// y [batches, count, N] = then(x W^T + bias + plus); plus, of y's shape, may be null or y itself.
+// y [batches, count, N] = then(x W^T + bias + plus); plus, of y's shape, may be null or y itself. An
+// only output has its weights in fp32.
 static void multiply(const Product& product, const Rows& in, float* y, const float* plus, Then then,
                      int threads) {
+  if (product.outputs == 1) return multiply_one(product, in, y, plus, then, threads);
   switch (product.precision) {
     case FP32:
       return multiply_with<Fp32Weights>(product, in, y, plus, then, threads);

@@ -8,7 +8,9 @@
 #include <immintrin.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <vector>
 
 #include "vectors.h"
 
@@ -226,6 +228,22 @@ static void multiply_with(const Product& product, const Rows& in, float* y, cons
         weights + first * inputs, lines.at(batch, start), lines.stride(),
         std::min<int64_t>(chunk, in.count - start), inputs, y + at, plus ? plus + at : nullptr,
         outputs, panels, std::min<int64_t>(panels * PANEL, outputs - first), first, finish);
+  }
+}
+
+// The product of an only output, of which a panel would be all but empty.
+static void multiply_one(const Product& product, const Rows& in, float* y, const float* plus,
+                         Then then, int threads) {
+  const int64_t inputs = product.inputs;
+  std::vector<float> w(inputs);
+  for (int64_t k = 0; k < inputs; k++) w[k] = static_cast<const float*>(product.weights)[k * PANEL];
+  const float bias = product.bias ? product.bias[0] : 0.0f;
+  const int64_t rows = (int64_t)in.batches * in.count;
+#pragma omp parallel for num_threads(threads) if (threads > 1 && rows * inputs > SHARED_WORK)
+  for (int64_t row = 0; row < rows; row++) {
+    const float* x = in.x + row / in.count * in.batch_stride + row % in.count * in.stride;
+    const float sum = dot(x, w.data(), inputs) + bias + (plus ? plus[row] : 0.0f);
+    y[row] = then == ELU && sum < 0.0f ? std::expm1(sum) : sum;
   }
 }
 

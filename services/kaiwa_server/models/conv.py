@@ -16,8 +16,8 @@ from kaiwa_server.models.packing import Layout
 class ConvTail:
     """What one convolution remembers for its slots.
 
-    `tail` [S, n, C] holds the inputs (or, of a transposed one, the sums) that reach into the next
-    call. `fresh` [S] is true until the slot's first call; only replicate padding asks for it.
+    `tail` [S, n, C] holds the inputs that reach into the next call. `fresh` [S] is true until the
+    slot's first call; only replicate padding asks for it.
     """
 
     def __init__(self, slots: int, channels: int, length: int, weight: Tensor) -> None:
@@ -143,12 +143,12 @@ class CausalConv1d(nn.Module):
         assert x.shape[1] % self.stride == 0
         if self._tail_length:
             x = self._after_tail(x, state[self], rows)
-        windows = self._windows(x)
+        seen = windows(x, self.kernel, self.stride)
         if self._packed is not None:
-            packed: Tensor = self._packed(windows, plus, elu=elu)
+            packed: Tensor = self._packed(seen, plus, elu=elu)
             return packed
         # Without the copy, a product of rows that overlap becomes many small ones.
-        out = F.linear(windows.contiguous(), self._inner.matrix(), self._inner.bias)
+        out = F.linear(seen.contiguous(), self._inner.matrix(), self._inner.bias)
         if plus is not None:
             out = plus + out
         return F.elu(out) if elu else out
@@ -167,20 +167,13 @@ class CausalConv1d(nn.Module):
         memory.tail[rows] = x[:, -self._tail_length :]
         return x
 
-    def _windows(self, x: Tensor) -> Tensor:
-        """A view of what each output sees: [B, T', C] -> [B, T / stride, kernel * C]."""
-        batch, length, channels = x.shape
-        x = x.contiguous()
-        size = (batch, (length - self.kernel) // self.stride + 1, self.kernel * channels)
-        return x.as_strided(size, (length * channels, self.stride * channels, 1))
-
 
 class CausalConvTranspose1d(nn.Module):
     """A transposed convolution whose kernel is two strides long.
 
-    Each input adds to the outputs of its own time and to those of the next, so that the second
-    half of what the last input adds is kept for the next call. `channelwise` keeps every channel
-    to itself.
+    Each input adds to the outputs of its own time and to those of the next: what is put out at a
+    time is a product of the input of that time and the one before it, as of a window of two.
+    `channelwise` keeps every channel to itself.
     """
 
     def __init__(
@@ -208,39 +201,45 @@ class CausalConvTranspose1d(nn.Module):
 
     def new_tail(self, slots: int) -> ConvTail:
         """What this convolution remembers for `slots` new sessions."""
-        return ConvTail(slots, self._inner.out_channels, self.stride, self._inner.weight)
+        return ConvTail(slots, self._inner.in_channels, 1, self._inner.weight)
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
         """x [B, T, C] of the slots `rows` [B] -> [B, T * stride, C']."""
-        memory, bias = state[self], self._inner.bias
-        own, next_ones = self._spread(x).chunk(2, dim=2)  # [B, T, stride, C'] each
-        sums = torch.empty_like(own, memory_format=torch.contiguous_format)
-        torch.add(own[:, 0], memory.tail[rows], out=sums[:, 0])
-        torch.add(own[:, 1:], next_ones[:, :-1], out=sums[:, 1:])
-        memory.tail[rows] = next_ones[:, -1]
-        out = sums.flatten(1, 2)
-        return out if bias is None or self._packed is not None else out + bias
+        tail = state[self].tail
+        batch, length, _ = x.shape
+        x = torch.cat((tail[rows], x), dim=1)
+        tail[rows] = x[:, -1:]
+        return self._put_out(x).view(batch, length * self.stride, -1)
 
-    def _spread(self, x: Tensor) -> Tensor:
-        """What each input adds to its own time's outputs and the next: [B, T, 2 stride, C']."""
-        if self.channelwise:
-            weight = self._inner.weight[:, 0].T  # [2 stride, C]
-            return x[:, :, None] * weight
+    def _put_out(self, x: Tensor) -> Tensor:
+        """What is put out at the time of each input but the first: [B, T, stride * C']."""
         if self._packed is not None:
-            spread: Tensor = self._packed(x)
-        else:
-            spread = F.linear(x, self._inner.matrix())
-        return spread.view(*spread.shape[:2], 2 * self.stride, -1)
+            packed: Tensor = self._packed(windows(x, 2, 1))
+            return packed
+        before, own = x[:, :-1], x[:, 1:]
+        if self.channelwise:
+            weight, bias = self._inner.weight[:, 0].T, self._inner.bias  # [2 stride, C]
+            own_part, next_part = weight[: self.stride], weight[self.stride :]
+            out = own[:, :, None] * own_part + before[:, :, None] * next_part
+            return (out if bias is None else out + bias).flatten(2)
+        own_part, next_part = self._inner.matrix().chunk(2)
+        return F.linear(own, own_part, self._bias()) + F.linear(before, next_part)
+
+    def _bias(self) -> Tensor | None:
+        """That of all outputs of one time."""
+        return None if self._inner.bias is None else self._inner.bias.repeat(self.stride)
 
     def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
         if not self.channelwise:
-            # The bias comes with what an input adds to its own time.
-            bias = self._inner.bias
-            own = (
-                None
-                if bias is None
-                else F.pad(bias.repeat(self.stride), (0, self.stride * len(bias)))
-            )
-            self._packed = layout(self._inner.matrix(), own)
+            own_part, next_part = self._inner.matrix().chunk(2)
+            self._packed = layout(torch.cat((next_part, own_part), dim=1), self._bias())
             self._inner.weight.data = self._inner.weight.data.new_empty(0)
+
+
+def windows(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """A view of windows that overlap: [B, T, C] -> [B, (T - kernel) / stride + 1, kernel * C]."""
+    batch, length, channels = x.shape
+    x = x.contiguous()
+    size = (batch, (length - kernel) // stride + 1, kernel * channels)
+    return x.as_strided(size, (length * channels, stride * channels, 1))
