@@ -1,5 +1,7 @@
 """A conversation with the reference package `moshi`, one user, greedy: what ours must equal."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +40,17 @@ def checkpoint(model_dir: Path) -> loaders.CheckpointInfo:
     )
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Beside busy services the threads of a small model would mostly wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 @torch.inference_mode()
 def converse(user_frames: NDArray[np.float32], model_dir: Path) -> ReferenceReply:
     """Talks to the reference, as its `run_inference` does: the first frame is given twice.
@@ -50,7 +63,7 @@ def converse(user_frames: NDArray[np.float32], model_dir: Path) -> ReferenceRepl
     mimi, lm = info.get_mimi(), info.get_moshi(dtype=torch.float32)
     generator = LMGen(lm, use_sampling=False)
     user, text, moshi, sound = [], [], [], []
-    with no_compile(), mimi.streaming(1), generator.streaming(1):
+    with one_thread(), no_compile(), mimi.streaming(1), generator.streaming(1):
         for index, samples in enumerate(user_frames):
             codes = mimi.encode(torch.from_numpy(samples).reshape(1, 1, -1))
             if index == 0:
