@@ -92,7 +92,7 @@ def load(config: LmServiceConfig) -> Loaded:
     checkpoint = Checkpoint.open(resolve_model_dir(config.model_dir, config.hf_repo))
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     lm = load_lm(checkpoint, device, dtype)
-    use_kernels(lm, device, config.precision, config.kv_bits)
+    use_kernels(lm, device, config.precision, config.kv)
     capacity = None if config.slots else measure(lm, config, device)
     stepper = LmStepper(lm, capacity.slots if capacity else config.slots)
     for slot in range(stepper.slots):

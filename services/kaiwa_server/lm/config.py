@@ -17,8 +17,8 @@ class LmServiceConfig(ModelServiceConfig):
     metrics_port: int = Field(
         9466, description="Port of the Prometheus metrics over HTTP; 0 is off.", ge=0, le=65535
     )
-    kv_bits: Literal[16, 8] = Field(
-        16,
-        description="Bits of a number in a session's keys and values on a GPU. With 8 a session "
-        "takes half the memory.",
+    kv: Literal["bf16", "int8"] = Field(
+        "bf16",
+        description="What a GPU keeps a session's keys and values in; int8 takes half the memory. "
+        "A CPU goes by --precision.",
     )

@@ -9,12 +9,12 @@ from kaiwa_server.errors import NotSupported
 from kaiwa_server.models.packing import pack_for_cpu
 from kaiwa_server.models.products import Precision
 
-KvBits = Literal[16, 8]
-"""What a key's or value's number takes on a GPU."""
+Kv = Literal["bf16", "int8"]
+"""What a GPU keeps keys and values in; beside weights in fp32 bf16 stands for fp32."""
 
 
 def use_kernels(
-    model: nn.Module, device: torch.device, precision: Precision, kv_bits: KvBits = 16
+    model: nn.Module, device: torch.device, precision: Precision, kv: Kv = "bf16"
 ) -> None:
     """Prepares a model on this device to be served.
 
@@ -22,7 +22,7 @@ def use_kernels(
         model: Mimi or the language model.
         device: where it is.
         precision: what a CPU keeps weights in.
-        kv_bits: what a GPU keeps keys and values in; a CPU goes by the precision.
+        kv: what a GPU keeps keys and values in; a CPU goes by the precision.
 
     Raises:
         NotSupported: the device does not have what is asked for.
@@ -31,8 +31,8 @@ def use_kernels(
         # triton comes with torch's build for CUDA
         from kaiwa_server.models.cuda.speedup import use_cuda_kernels
 
-        use_cuda_kernels(model, eight_bits=kv_bits == 8)
-    elif kv_bits == 8:
-        raise NotSupported("keys and values of 8 bits are for a GPU: give --kv-bits 16 on a CPU")
+        use_cuda_kernels(model, eight_bits=kv == "int8")
+    elif kv == "int8":
+        raise NotSupported("keys and values in int8 are for a GPU: leave --kv out on a CPU")
     else:
         pack_for_cpu(model, precision)
