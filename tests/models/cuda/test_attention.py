@@ -7,8 +7,8 @@ from kaiwa_server.models.ring_cache import TransformerState
 from kaiwa_server.models.rope import rope_turns, rotate
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
+from triton_tests import HERE
 
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SLOTS, HEADS = 5, 2
 
 
@@ -20,10 +20,10 @@ def filled_state(context: int, head_dim: int, dtype: torch.dtype) -> Transformer
         heads=HEADS,
         context=context,
         head_dim=head_dim,
-        device=DEVICE,
+        device=HERE,
         dtype=dtype,
     )
-    generator = torch.Generator(DEVICE).manual_seed(1)
+    generator = torch.Generator(HERE).manual_seed(1)
     if state.scales is None:
         state.rings.normal_(generator=generator)
     else:
@@ -69,14 +69,14 @@ def test_it_sees_what_torch_sees(
 ) -> None:
     """One session has gone round the ring, one is half way, one has just begun."""
     state = filled_state(context, head_dim, dtype)
-    rows = torch.tensor([4, 1, 2], device=DEVICE)
-    state.position[rows] = torch.tensor([2 * context + 7, context // 2, 0], device=DEVICE)
+    rows = torch.tensor([4, 1, 2], device=HERE)
+    state.position[rows] = torch.tensor([2 * context + 7, context // 2, 0], device=HERE)
     positions = state.next_positions(rows, count)
     turns = rope_turns(positions, head_dim, 10_000.0)
     given = torch.float32 if dtype == torch.int8 else dtype
-    generator = torch.Generator(DEVICE).manual_seed(2)
+    generator = torch.Generator(HERE).manual_seed(2)
     shape = (len(rows), count, 3, HEADS, head_dim)
-    joined = torch.randn(shape, generator=generator, device=DEVICE).to(given)
+    joined = torch.randn(shape, generator=generator, device=HERE).to(given)
     seen, ring = expected(state, joined, rows, positions, turns)
     scales = None if state.scales is None else state.scales[0]
     found = attend(joined, turns, LayerRing(state.rings[0], scales), rows, positions)
@@ -87,10 +87,10 @@ def test_it_sees_what_torch_sees(
 def test_a_place_that_was_not_written_since_the_reset_is_not_read() -> None:
     state = filled_state(40, 16, torch.float32)
     state.rings[:] = float("nan")
-    rows = torch.tensor([3], device=DEVICE)
+    rows = torch.tensor([3], device=HERE)
     for _ in range(3):
         positions = state.next_positions(rows, 1)
-        joined = torch.ones(1, 1, 3, HEADS, 16, device=DEVICE)
+        joined = torch.ones(1, 1, 3, HEADS, 16, device=HERE)
         turns = rope_turns(positions, 16, 10_000.0)
         found = attend(joined, turns, LayerRing(state.rings[0], None), rows, positions)
         torch.testing.assert_close(found, torch.ones_like(found))

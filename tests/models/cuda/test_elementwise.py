@@ -6,13 +6,13 @@ import torch.nn.functional as F
 from kaiwa_server.models.cuda.elementwise import added_and_normed, gated
 from kaiwa_server.models.kernel_layers import NormParts
 from torch import Tensor
+from triton_tests import HERE
 
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 DIM = 96
 
 
 def noise(*shape: int, seed: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(HERE)
 
 
 @pytest.mark.parametrize("scaled", [False, True])

@@ -11,8 +11,7 @@ from kaiwa_server.models.mimi import Mimi
 from kaiwa_server.models.sampling import SamplingRows
 from models.tiny_lm import TINY, tiny_lm
 from torch import Tensor
-
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+from triton_tests import HERE
 
 
 def tokens_of(lm: MoshiLm, steps: int) -> Tensor:
@@ -38,7 +37,7 @@ def tokens_of(lm: MoshiLm, steps: int) -> Tensor:
 
 def test_the_language_model_says_the_same_past_its_context() -> None:
     exact = tiny_lm()
-    ours = copy.deepcopy(exact).to(DEVICE)
+    ours = copy.deepcopy(exact).to(HERE)
     use_cuda_kernels(ours)
     steps = TINY.temporal.context + 4
     assert torch.equal(tokens_of(ours, steps), tokens_of(exact, steps))
@@ -46,7 +45,7 @@ def test_the_language_model_says_the_same_past_its_context() -> None:
 
 def test_keys_and_values_of_8_bits_are_near_exact_ones() -> None:
     exact = tiny_lm()
-    ours = copy.deepcopy(exact).to(DEVICE)
+    ours = copy.deepcopy(exact).to(HERE)
     use_cuda_kernels(ours, eight_bits=True)
     states = exact.transformer.new_state(1), ours.transformer.new_state(1)
     assert states[1].rings.dtype == torch.int8
@@ -55,14 +54,14 @@ def test_keys_and_values_of_8_bits_are_near_exact_ones() -> None:
         x = torch.randn(1, 1, TINY.temporal.dim, generator=torch.Generator().manual_seed(step))
         row = torch.tensor([0])
         expected = exact.transformer(x, states[0], row)
-        found = ours.transformer(x.to(DEVICE), states[1], row.to(DEVICE)).cpu()
+        found = ours.transformer(x.to(HERE), states[1], row.to(HERE)).cpu()
         assert (found - expected).norm() < 0.02 * expected.norm()
 
 
 @pytest.fixture
 def mimis() -> tuple[Mimi, Mimi]:
     exact = tiny_mimi.tiny_mimi()
-    ours = copy.deepcopy(exact).to(DEVICE)
+    ours = copy.deepcopy(exact).to(HERE)
     use_cuda_kernels(ours)
     return exact, ours
 
