@@ -237,12 +237,13 @@ static void multiply_one(const Product& product, const Rows& in, float* y, const
   const int64_t inputs = product.inputs;
   std::vector<float> w(inputs);
   for (int64_t k = 0; k < inputs; k++) w[k] = static_cast<const float*>(product.weights)[k * PANEL];
+  const float scale = product.scales ? product.scales[0] : 1.0f;
   const float bias = product.bias ? product.bias[0] : 0.0f;
   const int64_t rows = (int64_t)in.batches * in.count;
 #pragma omp parallel for num_threads(threads) if (threads > 1 && rows * inputs > SHARED_WORK)
   for (int64_t row = 0; row < rows; row++) {
     const float* x = in.x + row / in.count * in.batch_stride + row % in.count * in.stride;
-    const float sum = dot(x, w.data(), inputs) + bias + (plus ? plus[row] : 0.0f);
+    const float sum = scale * dot(x, w.data(), inputs) + bias + (plus ? plus[row] : 0.0f);
     y[row] = then == ELU && sum < 0.0f ? std::expm1(sum) : sum;
   }
 }
