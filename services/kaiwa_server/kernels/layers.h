@@ -8,9 +8,6 @@
 
 namespace kaiwa {
 
-// How far ahead keys and values are fetched, in numbers.
-constexpr int ATTENTION_AHEAD = 2048;
-
 struct Norm {
   const float* weight;  // [D]
   const float* bias;    // [D], or null: a root-mean-square norm
@@ -91,37 +88,54 @@ static void rotate(float* x, const float* turns, int head_dim) {
   }
 }
 
-// The weighted sum of PARTS registers' channels of the `filled` values.
-template <int PARTS, typename Number>
-static void add_up(const float* weights, const Number* values, int filled, int head_dim, float total,
-                   float* out) {
-  Floats seen[PARTS] = {};
-  for (int i = 0; i < filled; i++)
-    for (int part = 0; part < PARTS; part++) {
-      const Number* value = values + (int64_t)i * head_dim + part * LANES;
-      __builtin_prefetch(value + ATTENTION_AHEAD);
-      seen[part] += weights[i] * load(value);
-    }
-  for (int part = 0; part < PARTS; part++) store(out + part * LANES, seen[part] / total);
+// Queries of one head, next to each other in time: what they are, and what they see. The weights are their room.
+struct Queries {
+  const float* query;  // [QUERIES, head_dim], `apart` from one to the next
+  const int64_t* positions;
+  float *weights, *seen;  // [QUERIES, padded context], [QUERIES, head_dim]
+  int64_t apart, weights_apart, seen_apart;
+};
+
+// One head of a slot's ring, [context, head_dim], which holds the positions up to `newest`.
+template <typename Number>
+struct Ring {
+  const Number *keys, *values;
+  int64_t newest;
+  int context, head_dim;
+  int filled() const { return std::min<int64_t>(newest + 1, context); }
+};
+
+// How much each query has of each key: weights [QUERIES, filled].
+template <int QUERIES, typename Number>
+static void score(const Queries& given, const Ring<Number>& ring) {
+  const int filled = ring.filled(), head_dim = ring.head_dim;
+  const float scale = 1.0f / std::sqrt((float)head_dim);
+  int i = 0;
+  for (; i + LANES <= filled; i += LANES) {
+    const Number* keys = ring.keys + (int64_t)i * head_dim;
+    for (int at = 0; at < LANES * head_dim; at += 64 / (int)sizeof(Number))
+      fetch_ahead(keys + at);
+    for (int query = 0; query < QUERIES; query++)
+      store(given.weights + query * given.weights_apart + i,
+            dots(given.query + query * given.apart, keys, head_dim) * scale);
+  }
+  for (; i < filled; i++)
+    for (int query = 0; query < QUERIES; query++)
+      given.weights[query * given.weights_apart + i] =
+          dot(given.query + query * given.apart, ring.keys + (int64_t)i * head_dim, head_dim) * scale;
 }
 
-// One head's query at `position` against a ring [context, head_dim] that holds those up to `newest`.
+// Softmax over weights [filled] of a query at `position`, but for the division, and then its divisor.
 template <typename Number>
-static void attend(const float* query, const Number* keys, const Number* values, int64_t position,
-                   int64_t newest, int context, int head_dim, float* weights, float* out) {
-  const int filled = std::min<int64_t>(newest + 1, context);
-  const float scale = 1.0f / std::sqrt((float)head_dim);
-  float largest = -INFINITY;
-  for (int i = 0; i < filled; i++) {
-    const Number* key = keys + (int64_t)i * head_dim;
-    for (int at = 0; at < head_dim; at += 64 / (int)sizeof(Number))
-      __builtin_prefetch(key + ATTENTION_AHEAD + at);
-    weights[i] = dot(query, key, head_dim) * scale;
-  }
-  for (int64_t later = position + 1; later <= newest; later++) weights[later % context] = -INFINITY;
-  for (int i = 0; i < filled; i++) largest = std::max(largest, weights[i]);
-  const int padded = (filled + LANES - 1) / LANES * LANES;
+static float soften(float* weights, int64_t position, const Ring<Number>& ring) {
+  const int filled = ring.filled(), padded = (filled + LANES - 1) / LANES * LANES;
+  for (int64_t later = position + 1; later <= ring.newest; later++)
+    weights[later % ring.context] = -INFINITY;
   std::fill(weights + filled, weights + padded, -INFINITY);
+  Floats largest_of_each = all(-INFINITY);
+  for (int i = 0; i < padded; i += LANES) largest_of_each = most(largest_of_each, load(weights + i));
+  float largest = -INFINITY;
+  for (int lane = 0; lane < LANES; lane++) largest = std::max(largest, largest_of_each[lane]);
   Floats sums{};
   for (int i = 0; i < padded; i += LANES) {
     const Floats weight = exp(load(weights + i) - largest);
@@ -130,17 +144,48 @@ static void attend(const float* query, const Number* keys, const Number* values,
   }
   float total = sum(sums);
   for (int i = filled / LANES * LANES; i < filled; i++) total += weights[i];
+  return total;
+}
+
+// PARTS registers of what the queries see, from channel `first` on.
+template <int QUERIES, int PARTS, typename Number>
+static void add_up(const Queries& given, const Ring<Number>& ring, const float* totals, int first) {
+  constexpr int A_LINE = 64 / sizeof(Number);
+  Floats seen[QUERIES][PARTS] = {};
+  const int filled = ring.filled();
+  const Number* value = ring.values + first;
+  for (int i = 0; i < filled; i++, value += ring.head_dim)
+    for (int part = 0; part < PARTS; part++) {
+      if (part * LANES % A_LINE == 0) fetch_ahead(value + part * LANES);
+      const Floats channels = load(value + part * LANES);
+      for (int query = 0; query < QUERIES; query++)
+        seen[query][part] += given.weights[query * given.weights_apart + i] * channels;
+    }
+  for (int query = 0; query < QUERIES; query++)
+    for (int part = 0; part < PARTS; part++)
+      store(given.seen + query * given.seen_apart + first + part * LANES,
+            seen[query][part] / totals[query]);
+}
+
+template <int QUERIES, typename Number>
+static void attend(const Queries& given, const Ring<Number>& ring) {
+  score<QUERIES>(given, ring);
+  float totals[QUERIES];
+  for (int query = 0; query < QUERIES; query++)
+    totals[query] = soften(given.weights + query * given.weights_apart, given.positions[query], ring);
   constexpr int PARTS = 64 / LANES;  // as many channels as most heads have
   int d = 0;
-  for (; d + PARTS * LANES <= head_dim; d += PARTS * LANES)
-    add_up<PARTS>(weights, values + d, filled, head_dim, total, out + d);
-  for (; d + LANES <= head_dim; d += LANES)
-    add_up<1>(weights, values + d, filled, head_dim, total, out + d);
-  for (; d < head_dim; d++) {
-    float seen = 0.0f;
-    for (int i = 0; i < filled; i++) seen += weights[i] * wide(values[(int64_t)i * head_dim + d]);
-    out[d] = seen / total;
-  }
+  for (; d + PARTS * LANES <= ring.head_dim; d += PARTS * LANES)
+    add_up<QUERIES, PARTS>(given, ring, totals, d);
+  for (; d + LANES <= ring.head_dim; d += LANES) add_up<QUERIES, 1>(given, ring, totals, d);
+  for (; d < ring.head_dim; d++)
+    for (int query = 0; query < QUERIES; query++) {
+      float seen = 0.0f;
+      for (int i = 0; i < ring.filled(); i++)
+        seen += given.weights[query * given.weights_apart + i] *
+                wide(ring.values[(int64_t)i * ring.head_dim + d]);
+      given.seen[query * given.seen_apart + d] = seen / totals[query];
+    }
 }
 
 // joined [batch, each, 3, heads, head_dim] -> seen [batch, each, heads, head_dim]; the rings take
@@ -167,11 +212,19 @@ static void attention(const Stack& stack, float* joined, const Places& places, c
         for (int i = 0; i < head_dim; i++) narrow(key[i], keys + place + i);
         for (int i = 0; i < head_dim; i++) narrow(value[i], values + place + i);
       }
-      for (int row = slot * each; row < (slot + 1) * each; row++)
-        attend(joined + (int64_t)row * 3 * dim + head * head_dim, keys + ring, values + ring,
-               places.positions[row], newest, context, head_dim,
-               weights + ((int64_t)slot * heads + head) * padded,
-               seen + (int64_t)row * dim + head * head_dim);
+      const Ring<Number> own{keys + ring, values + ring, newest, context, head_dim};
+      for (int row = slot * each; row < (slot + 1) * each;) {
+        const Queries queries{joined + (int64_t)row * 3 * dim + head * head_dim,
+                              places.positions + row,
+                              weights + 2 * ((int64_t)slot * heads + head) * padded,
+                              seen + (int64_t)row * dim + head * head_dim,
+                              3 * dim,
+                              padded,
+                              dim};
+        const bool pair = row + 1 < (slot + 1) * each;
+        pair ? attend<2>(queries, own) : attend<1>(queries, own);
+        row += pair ? 2 : 1;
+      }
     }
 }
 
@@ -200,13 +253,13 @@ static void go_through(const Stack& stack, const Rings& rings, float* x, const P
   const int64_t dim = stack.dim, hidden = stack.hidden;
   const int64_t padded = (stack.context + LANES - 1) / LANES * LANES;
   const int64_t half = rings.slots * dim * stack.context;
-  Scratch scratch(rows * (5 * dim + 3 * hidden + stack.heads * padded));
+  Scratch scratch(rows * (5 * dim + 3 * hidden) + 2 * places.batch * stack.heads * padded);
   float* normed = scratch.take(rows * dim);
   float* joined = scratch.take(rows * 3 * dim);
   float* seen = scratch.take(rows * dim);
   float* gated = scratch.take(rows * 2 * hidden);
   float* inner = scratch.take(rows * hidden);
-  float* weights = scratch.take(places.batch * stack.heads * padded);
+  float* weights = scratch.take(2 * places.batch * stack.heads * padded);
   const auto all_rows = [rows](const float* from, int64_t width) {
     return Rows{from, 0, width, 1, rows};
   };

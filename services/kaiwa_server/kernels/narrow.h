@@ -16,7 +16,8 @@ class NarrowRows {
  public:
   NarrowRows(const Rows& in, int64_t inputs) {
     const bool overlap = in.stride < inputs;
-    stride_ = overlap ? in.stride : (inputs + DEPTH - 1) / DEPTH * DEPTH;
+    // An odd number of lines, or rows would lie at the same place of the cache.
+    stride_ = overlap ? in.stride : ((inputs + DEPTH - 1) / DEPTH | 1) * DEPTH;
     batch_stride_ = (in.count + ROWS_PAST) * stride_ + inputs + DEPTH;
     numbers_.assign(in.batches * batch_stride_, 0);
     for (int batch = 0; batch < in.batches; batch++) {

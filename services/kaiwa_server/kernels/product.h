@@ -5,8 +5,6 @@
 // neighbours are and however many: its result does not depend on them, to the last bit.
 #pragma once
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -19,8 +17,6 @@ namespace kaiwa {
 constexpr int PANEL = 2 * LANES;
 constexpr int MOST_ROWS = REGISTERS * 3 / 8;  // three quarters of the registers hold sums
 
-// How far ahead of their use weights are fetched, in inputs: far more than a processor does alone.
-constexpr int AHEAD = 64;
 // What of x is gone through with every panel before the next is looked at: it stays in the cache.
 constexpr int64_t CHUNK_BYTES = 1 << 20;
 // Fewer multiplications than this are done sooner by one thread.
@@ -80,14 +76,7 @@ struct Bf16Weights : WideWeights {
 struct Int8Weights : WideWeights {
   typedef int8_t Type;
   KAIWA_INLINE Floats load(const int8_t* w) {
-    // The compiler's own conversion goes by way of the stack.
-#ifdef __AVX512F__
-    const __m128i bytes = _mm_loadu_si128((const __m128i*)w);
-    const auto wide = (Ints)_mm512_maskz_cvtepi8_epi32(0xffff, bytes);
-#else
-    const auto wide = (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)w));
-#endif
-    return __builtin_convertvector(wide, Floats);
+    return __builtin_convertvector(widened(w), Floats);
   }
 };
 
@@ -122,24 +111,50 @@ struct Finish {
   }
 };
 
+// Fetches weights while others are multiplied: some with each input, or with each block of inputs.
+class Fetch {
+ public:
+  // Of a panel of `count` times so many bytes that is gone through `times` times, now for the `time`th. Once: what comes
+  // soon, though far more than a processor fetches alone. Several times: with each of them a part of the next panel,
+  // so that memory is neither waited for nor idle.
+  Fetch(const void* panel, int64_t bytes, int64_t count, int time, int times)
+      : from_((const char*)panel + SOON), step_(bytes) {
+    if (times > 1 && count * bytes <= MOST_BYTES) {
+      from_ = (const char*)panel + count * bytes + time * count * bytes / times;
+      step_ = bytes / times;
+    }
+  }
+
+  inline __attribute__((always_inline)) void operator()(int64_t at, int64_t beyond = 0) const {
+    for (int line = 0; line < step_; line += 64)
+      __builtin_prefetch(from_ + beyond + at * step_ + line);
+  }
+
+ private:
+  static constexpr int64_t SOON = 1 << 13, MOST_BYTES = 1 << 18;
+  const char* from_;
+  int64_t step_;
+};
+
 // ROWS rows with PANELS panels side by side, or with the first half of one if that is all there is: x
 // is `stride` inputs from row to row, y and plus are `outputs`.
 template <class Weights, int ROWS, int PANELS, bool HALF>
 static void multiply_panels(const typename Weights::Type* w, const typename Weights::Input* x,
                             int64_t stride, int inputs, float* y, const float* plus,
-                            int64_t outputs, int width, int first, const Finish& finish) {
+                            int64_t outputs, int width, int first, const Finish& finish,
+                            int time, int times) {
   constexpr int TOGETHER = Weights::TOGETHER;
   constexpr int bytes = PANEL * TOGETHER * sizeof(typename Weights::Type);
   const int64_t apart = (int64_t)inputs * PANEL;
   Floats low[PANELS][ROWS], high[PANELS][ROWS];
   for (int p = 0; p < PANELS; p++)
     for (int m = 0; m < ROWS; m++) low[p][m] = high[p][m] = Floats{};
+  const Fetch fetch(w, bytes, inputs / TOGETHER, time, times);
   for (int k = 0; k < inputs; k += TOGETHER, w += PANEL * TOGETHER) {
 #pragma GCC unroll 4
     for (int p = 0; p < PANELS; p++) {
       const auto weights = w + p * apart;
-      for (int line = 0; line < bytes; line += 64)
-        __builtin_prefetch((const char*)weights + AHEAD * bytes + line);
+      fetch(k / TOGETHER, p * apart * sizeof *w);
       const auto u = Weights::load(weights), v = Weights::load(weights + LANES * TOGETHER);
 #pragma GCC unroll 12
       for (int m = 0; m < ROWS; m++) {
@@ -161,14 +176,15 @@ static void multiply_rows(const typename Weights::Type* w, const typename Weight
                           int64_t stride, int rows, int inputs, float* y, const float* plus,
                           int64_t outputs, int width, int first, const Finish& finish) {
   const bool half = width <= LANES;
-  for (int blocks = (rows + MOST_ROWS - 1) / MOST_ROWS; blocks > 0; blocks--) {
+  const int times = (rows + MOST_ROWS - 1) / MOST_ROWS;
+  for (int blocks = times; blocks > 0; blocks--) {
     const int block = (rows + blocks - 1) / blocks;
     switch (block) {
 #define KAIWA_CASE(ROWS)                                                                     \
   case ROWS:                                                                                 \
     if constexpr (ROWS <= MOST_ROWS)                                                         \
       (half ? multiply_panels<Weights, ROWS, 1, true> : multiply_panels<Weights, ROWS, 1, false>)( \
-          w, x, stride, inputs, y, plus, outputs, width, first, finish);                     \
+          w, x, stride, inputs, y, plus, outputs, width, first, finish, times - blocks, times); \
     break;
       KAIWA_CASE(1) KAIWA_CASE(2) KAIWA_CASE(3) KAIWA_CASE(4) KAIWA_CASE(5) KAIWA_CASE(6)
       KAIWA_CASE(7) KAIWA_CASE(8) KAIWA_CASE(9) KAIWA_CASE(10) KAIWA_CASE(11) KAIWA_CASE(12)
@@ -195,7 +211,7 @@ static void multiply_beside(const typename Weights::Type* w, const typename Weig
     const auto beside = rows == 1   ? multiply_panels<Weights, 1, 4, false>
                         : rows == 2 ? multiply_panels<Weights, 2, 2, false>
                                     : multiply_panels<Weights, 3, 2, false>;
-    return beside(w, x, stride, inputs, y, plus, outputs, PANEL, first, finish);
+    return beside(w, x, stride, inputs, y, plus, outputs, PANEL, first, finish, 0, 1);
   }
   for (; width > 0; width -= PANEL, first += PANEL, w += (int64_t)inputs * PANEL, y += PANEL) {
     multiply_rows<Weights>(w, x, stride, rows, inputs, y, plus, outputs, std::min(PANEL, width),

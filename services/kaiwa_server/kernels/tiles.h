@@ -39,7 +39,7 @@ class Tiles {
 
 // Up to 32 rows with one panel: sums [32, 32].
 static void multiply_tiles(const Bf16* w, const Bf16* x, int64_t stride, int rows, int blocks,
-                           float* sums) {
+                           float* sums, const Fetch& fetch) {
   const int64_t bytes = stride * sizeof(Bf16);
   const bool second = rows > TILE;
   _tile_zero(0);
@@ -47,8 +47,7 @@ static void multiply_tiles(const Bf16* w, const Bf16* x, int64_t stride, int row
   _tile_zero(2);
   _tile_zero(3);
   for (int block = 0; block < blocks; block++, x += DEPTH, w += 2 * TILE * DEPTH) {
-    for (int line = 0; line < 2 * TILE; line++)
-      __builtin_prefetch(w + 4 * 2 * TILE * DEPTH + line * DEPTH);
+    fetch(block);
     _tile_loadd(4, x, bytes);
     _tile_loadd(6, w, 64);
     _tile_loadd(7, w + TILE * DEPTH, 64);
@@ -89,10 +88,13 @@ static void multiply_in_tiles(const Product& product, const Rows& in, float* y, 
       const int64_t batch = part / panels / chunks, first = panel * PANEL;
       const int64_t end = std::min<int64_t>(start + chunk, in.count);
       const int width = std::min<int64_t>(PANEL, outputs - first);
-      for (int64_t row = start; row < end; row += BLOCK) {
+      const int times = (end - start + BLOCK - 1) / BLOCK;
+      for (int time = 0; time < times; time++) {
+        const int64_t row = start + time * BLOCK;
         const int rows = std::min<int64_t>(BLOCK, end - row);
-        multiply_tiles(weights + panel * blocks * 2 * TILE * DEPTH, narrowed.at(batch, row),
-                       narrowed.stride(), rows, blocks, sums);
+        const Bf16* w = weights + panel * blocks * PANEL * DEPTH;
+        const Fetch fetch(w, PANEL * DEPTH * sizeof *w, blocks, time, times);
+        multiply_tiles(w, narrowed.at(batch, row), narrowed.stride(), rows, blocks, sums, fetch);
         const int64_t at = (batch * in.count + row) * outputs + first;
         for (int m = 0; m < rows; m++)
           finish.write(load(sums + m * PANEL), load(sums + m * PANEL + LANES), y + at + m * outputs,

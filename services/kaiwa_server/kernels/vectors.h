@@ -1,6 +1,8 @@
 // A register of floats at a time, in the compiler's own vector types: 16 of AVX-512, 8 of AVX2.
 #pragma once
 
+#include <immintrin.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -37,12 +39,34 @@ KAIWA_INLINE float wide(Bf16 value) {
   return widened;
 }
 
+// Fetches a line of the next 16 KB after those that the line at hand lies in. Who goes through memory line by line
+// and calls this with each has all of it fetched, in four streams: they are faster than one.
+KAIWA_INLINE void fetch_ahead(const void* at) {
+  constexpr uintptr_t LINE = 64, STREAMS = 4, SPAN = 1 << 14;
+  const uintptr_t address = (uintptr_t)at, line = address % SPAN / LINE;
+  const uintptr_t place = line % STREAMS * (SPAN / STREAMS) + line / STREAMS * LINE;
+  __builtin_prefetch((const void*)(address / SPAN * SPAN + SPAN + place));
+}
+
+// The compiler's own conversions go by halves, or by way of the stack.
+KAIWA_INLINE Ints widened(const uint16_t* from) {
+#ifdef __AVX512F__
+  return (Ints)_mm512_maskz_cvtepu16_epi32(0xffff, _mm256_loadu_si256((const __m256i*)from));
+#else
+  return (Ints)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)from));
+#endif
+}
+
+KAIWA_INLINE Ints widened(const int8_t* from) {
+#ifdef __AVX512F__
+  return (Ints)_mm512_maskz_cvtepi8_epi32(0xffff, _mm_loadu_si128((const __m128i*)from));
+#else
+  return (Ints)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)from));
+#endif
+}
+
 KAIWA_INLINE Floats load(const Bf16* from) {
-  typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
-  typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
-  Halves halves;
-  std::memcpy(&halves, from, sizeof halves);
-  return (Floats)(__builtin_convertvector(halves, Bits) << 16);
+  return (Floats)(widened(from) << 16);
 }
 
 // To the nearest, and to the even one of two that are as near.
@@ -67,14 +91,35 @@ KAIWA_INLINE float sum(Floats v) {
   return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
+#ifdef __AVX512F__
+// With masks of all lanes, since compilers warn of what the others leave undefined.
+KAIWA_INLINE Floats least(Floats a, Floats b) {
+  return (Floats)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
+}
+KAIWA_INLINE Floats most(Floats a, Floats b) {
+  return (Floats)_mm512_maskz_max_ps(0xffff, (__m512)a, (__m512)b);
+}
+KAIWA_INLINE Floats rounded(Floats x) {
+  return (Floats)_mm512_maskz_roundscale_ps(0xffff, (__m512)x, 0);
+}
+// x 2^n
+KAIWA_INLINE Floats scaled(Floats x, Floats n) {
+  return (Floats)_mm512_maskz_scalef_ps(0xffff, (__m512)x, (__m512)n);
+}
+#else
+KAIWA_INLINE Floats least(Floats a, Floats b) { return (Floats)_mm256_min_ps((__m256)a, (__m256)b); }
+KAIWA_INLINE Floats most(Floats a, Floats b) { return (Floats)_mm256_max_ps((__m256)a, (__m256)b); }
+KAIWA_INLINE Floats rounded(Floats x) { return (Floats)_mm256_round_ps((__m256)x, 0); }
+KAIWA_INLINE Floats scaled(Floats x, Floats n) {
+  return x * (Floats)((__builtin_convertvector(n, Ints) + 127) << 23);
+}
+#endif
+
 // e^x to the last bit or two: 2^n times a polynomial on half a binary order to either side.
 KAIWA_INLINE Floats exp(Floats x) {
-  x = x < -87.0f ? all(-87.0f) : x;
-  x = x > 88.0f ? all(88.0f) : x;
-  const Floats turns = x * 1.44269504f;
-  const Ints n = __builtin_convertvector(turns + (turns < 0.0f ? all(-0.5f) : all(0.5f)), Ints);
-  const Floats whole = __builtin_convertvector(n, Floats);
-  const Floats r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;  // ln 2 in two parts
+  x = most(least(x, all(88.0f)), all(-87.0f));
+  const Floats n = rounded(x * 1.44269504f);
+  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
   Floats p = r * (1.0f / 5040) + 1.0f / 720;
   p = p * r + 1.0f / 120;
   p = p * r + 1.0f / 24;
@@ -82,7 +127,7 @@ KAIWA_INLINE Floats exp(Floats x) {
   p = p * r + 0.5f;
   p = p * r + 1.0f;
   p = p * r + 1.0f;
-  return p * (Floats)((n + 127) << 23);
+  return scaled(p, n);
 }
 
 KAIWA_INLINE Floats elu(Floats x) { return x > 0.0f ? x : exp(x) - 1.0f; }
@@ -107,6 +152,53 @@ KAIWA_INLINE float dot(const float* a, const Number* b, int count) {
   float rest = 0.0f;
   for (; i < count; i++) rest += a[i] * wide(b[i]);
   return sum(sums) + rest;
+}
+
+// Sums within two registers, side by side: of each group of 2 WIDTH lanes of `a` its halves added, then those
+// of `b`.
+template <int WIDTH>
+KAIWA_INLINE Floats folded(Floats a, Floats b) {
+  static constexpr auto chosen = [] {
+    struct {
+      int32_t low[LANES], high[LANES];
+    } lanes{};
+    for (int lane = 0; lane < LANES; lane++) {
+      const int from_b = lane / WIDTH % 2;
+      lanes.low[lane] = lane - from_b * WIDTH + from_b * LANES;
+      lanes.high[lane] = lanes.low[lane] + WIDTH;
+    }
+    return lanes;
+  }();
+  Ints low, high;
+  std::memcpy(&low, chosen.low, sizeof low);
+  std::memcpy(&high, chosen.high, sizeof high);
+  return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+}
+
+// The dot products of `a` with LANES vectors `b` in a row, as `dot` has them to the last bit.
+template <typename Number>
+KAIWA_INLINE Floats dots(const float* a, const Number* b, int count) {
+  Floats sums[LANES];
+  const int whole = count / LANES * LANES;
+#pragma GCC unroll 16
+  for (int row = 0; row < LANES; row++) {
+    sums[row] = Floats{};
+    for (int i = 0; i < whole; i += LANES) sums[row] += load(a + i) * load(b + row * count + i);
+  }
+#pragma GCC unroll 8
+  for (int row = 0; row < LANES / 2; row++)
+    sums[row] = folded<LANES / 2>(sums[row], sums[row + LANES / 2]);
+#pragma GCC unroll 4
+  for (int row = 0; row < LANES / 4; row++)
+    sums[row] = folded<LANES / 4>(sums[row], sums[row + LANES / 4]);
+#pragma GCC unroll 2
+  for (int row = 0; row < LANES / 8; row++)
+    sums[row] = folded<LANES / 8>(sums[row], sums[row + LANES / 8]);
+  Floats total = LANES == 8 ? sums[0] : folded<1>(sums[0], sums[1]);
+  Floats rest{};
+  for (int i = whole; i < count; i++)
+    for (int row = 0; row < LANES; row++) rest[row] += a[i] * wide(b[row * count + i]);
+  return total + rest;
 }
 
 }  // namespace kaiwa
