@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from kaiwa_server.models.products import KernelProduct, Precision, exponential_linear
+from kaiwa_server.models.products import KernelProduct, Precision
 from models.needs import needs_kernels
 from torch import Tensor, nn
 
@@ -113,19 +113,3 @@ def test_a_row_that_is_not_a_number_spoils_no_other() -> None:
         x[1, 4] = torch.nan
         spoilt = product(x).isnan().any(dim=2)
         assert spoilt.nonzero().tolist() == [[1, 4]]
-
-
-@needs_kernels
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-def test_what_is_added_comes_before_the_activation(precision: Precision) -> None:
-    product = KernelProduct(noise(40, 24), noise(40), precision)
-    x, plus = noise(13, 24, seed=2), noise(13, 40, seed=3)
-    expected = F.elu(product(x) + plus)
-    torch.testing.assert_close(product(x, plus, elu=True), expected, atol=1e-6, rtol=1e-6)
-
-
-@needs_kernels
-def test_the_activation_alone_equals_torch_s() -> None:
-    for count in (1, 16, 100):
-        x = noise(count) * 20
-        torch.testing.assert_close(exponential_linear(x), F.elu(x), atol=2e-7, rtol=1e-6)

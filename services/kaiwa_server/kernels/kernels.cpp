@@ -3,6 +3,7 @@
 #include <numeric>
 #include <vector>
 
+#include "convolutions.h"
 #include "layers.h"
 
 using namespace kaiwa;
@@ -39,11 +40,11 @@ int kaiwa_bf16_layout() {
 // Outputs that lie together in the weights.
 int kaiwa_panel() { return PANEL; }
 
-void kaiwa_multiply(const Product* product, const Rows* in, float* y, const float* plus, Then then,
-                    int threads) {
+void kaiwa_multiply(const Product* product, const Rows* in, float* y, int threads) {
+  const Results<float> results{y, nullptr, nullptr};
   if (in->batch_stride == in->count * in->stride) {
     const Rows joined{in->x, 0, in->stride, 1, in->batches * in->count};
-    multiply(*product, joined, y, plus, then, threads);
+    multiply(*product, joined, results, threads);
   } else if (in->batches > 1 && in->count < MOST_ROWS) {
     // Few rows of many batches: side by side, so that the weights are read once for all.
     const int64_t inputs = product->inputs;
@@ -51,20 +52,22 @@ void kaiwa_multiply(const Product* product, const Rows* in, float* y, const floa
     float* next = rows.data();
     for (int batch = 0; batch < in->batches; batch++)
       for (int row = 0; row < in->count; row++, next += inputs)
-        std::memcpy(next, in->x + batch * in->batch_stride + row * in->stride,
-                    inputs * sizeof(float));
+        std::copy_n(in->at(batch, row), inputs, next);
     const Rows gathered{rows.data(), 0, inputs, 1, in->batches * in->count};
-    multiply(*product, gathered, y, plus, then, threads);
+    multiply(*product, gathered, results, threads);
   } else {
-    multiply(*product, *in, y, plus, then, threads);
+    multiply(*product, *in, results, threads);
   }
 }
 
-void kaiwa_elu(const float* x, int64_t count, float* y, int threads) {
-  const int64_t whole = count / LANES * LANES;
-#pragma omp parallel for num_threads(threads) if (threads > 1 && count > SHARED_WORK)
-  for (int64_t i = 0; i < whole; i += LANES) store(y + i, elu(load(x + i)));
-  for (int64_t i = whole; i < count; i++) y[i] = x[i] > 0.0f ? x[i] : std::expm1(x[i]);
+// x [batch, length, C] -> y [batch, T', C'].
+void kaiwa_convolve(const Convolution* steps, int count, const Sessions* sessions, const float* x,
+                    int64_t length, float* y, int threads) {
+#ifdef __AVX512BF16__
+  if (steps->product.precision == BF16)
+    return Convolutions<Bf16>(steps, count, *sessions, length)(x, y, threads);
+#endif
+  Convolutions<float>(steps, count, *sessions, length)(x, y, threads);
 }
 
 void kaiwa_layers(const Stack* stack, const Rings* rings, float* x, int batch, int each,
@@ -80,12 +83,13 @@ void kaiwa_codebook(const Codebook* codebook, const Rings* rings, const float* h
   for (int row = 0; row < rows; row++)
     std::memcpy(&x[row * dim], codebook->embedding + tokens[row] * dim, dim * sizeof(float));
   const Rows given{hidden, 0, codebook->in.inputs, 1, rows};
-  multiply(codebook->in, given, x.data(), x.data(), NOTHING, threads);
+  multiply(codebook->in, given, {x.data(), x.data(), nullptr}, threads);
   std::vector<int64_t> slots(rows), positions(rows, index);
   std::iota(slots.begin(), slots.end(), 0);
   const Places places{slots.data(), positions.data(), rows, 1};
   go_through(codebook->stack, *rings, x.data(), places, nullptr, threads);
-  multiply(codebook->head, Rows{x.data(), 0, dim, 1, rows}, logits, nullptr, NOTHING, threads);
+  const Rows seen{x.data(), 0, dim, 1, rows};
+  multiply(codebook->head, seen, {logits, nullptr, nullptr}, threads);
 }
 
 }  // extern "C"

@@ -266,7 +266,7 @@ static void go_through(const Stack& stack, const Rings& rings, float* x, const P
   for (int index = 0; index < stack.count; index++) {
     const Layer& layer = stack.layers[index];
     normalise(layer.norm1, x, rows, dim, stack.eps, normed);
-    multiply(layer.in, all_rows(normed, dim), joined, nullptr, NOTHING, threads);
+    multiply(layer.in, all_rows(normed, dim), {joined, nullptr, nullptr}, threads);
     if (rings.narrow) {
       Bf16* keys = static_cast<Bf16*>(rings.memory) + 2 * index * half;
       attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
@@ -274,16 +274,16 @@ static void go_through(const Stack& stack, const Rings& rings, float* x, const P
       float* keys = static_cast<float*>(rings.memory) + 2 * index * half;
       attention(stack, joined, places, turns, keys, keys + half, weights, seen, threads);
     }
-    multiply(layer.out, all_rows(seen, dim), x, x, NOTHING, threads);
+    multiply(layer.out, all_rows(seen, dim), {x, x, nullptr}, threads);
     normalise(layer.norm2, x, rows, dim, stack.eps, normed);
     if (stack.activation == SILU_GATE) {
-      multiply(layer.up, all_rows(normed, dim), gated, nullptr, NOTHING, threads);
+      multiply(layer.up, all_rows(normed, dim), {gated, nullptr, nullptr}, threads);
       gate(gated, rows, hidden, inner);
     } else {
-      multiply(layer.up, all_rows(normed, dim), inner, nullptr, NOTHING, threads);
+      multiply(layer.up, all_rows(normed, dim), {inner, nullptr, nullptr}, threads);
       gelu(inner, rows * hidden);
     }
-    multiply(layer.down, all_rows(inner, hidden), x, x, NOTHING, threads);
+    multiply(layer.down, all_rows(inner, hidden), {x, x, nullptr}, threads);
   }
 }
 

@@ -16,9 +16,6 @@ FOLDER = Path(__file__).parent
 FP32, INT8, BF16 = 0, 1, 2
 """`Product.precision`."""
 
-NOTHING, ELU = 0, 1
-"""`then` of `kaiwa_multiply`."""
-
 
 Bf16Layout = Literal["panels", "pairs", "tiles"]
 
@@ -52,6 +49,28 @@ class Rows(ctypes.Structure):
         ("stride", c_int64),
         ("batches", c_int32),
         ("count", c_int32),
+    )
+
+
+class Convolution(ctypes.Structure):
+    """One of a row of causal convolutions: a product of windows of its inputs [T, C]."""
+
+    _fields_ = (
+        ("product", Product),
+        ("channels", c_int32),
+        ("kernel", c_int32),
+        ("stride", c_int32),
+        ("keeps", c_int32),  # what it puts out is added to what the second one after it does
+    )
+
+
+class Sessions(ctypes.Structure):
+    """Whose inputs they are, and what each convolution remembers, [slots, kernel - stride, C]."""
+
+    _fields_ = (
+        ("slots", c_void_p),  # [batch], int64
+        ("tails", POINTER(c_void_p)),
+        ("batch", c_int32),
     )
 
 
@@ -173,14 +192,15 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         POINTER(Product),
         POINTER(Rows),
         c_void_p,  # y [batches, count, N]
-        c_void_p,  # what is added [batches, count, N], or null
-        c_int32,
         c_int32,  # threads
     )
-    library.kaiwa_elu.argtypes = (
-        c_void_p,
-        c_int64,  # how many
-        c_void_p,  # y
+    library.kaiwa_convolve.argtypes = (
+        POINTER(Convolution),
+        c_int32,  # how many
+        POINTER(Sessions),
+        c_void_p,  # x [batch, T, C]
+        c_int64,  # T
+        c_void_p,  # y [batch, T', C']
         c_int32,  # threads
     )
     library.kaiwa_layers.argtypes = (
@@ -206,6 +226,6 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     )
     for name in ("panel", "runs", "bf16_layout"):
         getattr(library, f"kaiwa_{name}").restype = c_int32
-    for name in ("multiply", "elu", "layers", "codebook"):
+    for name in ("multiply", "convolve", "layers", "codebook"):
         getattr(library, f"kaiwa_{name}").restype = None
     return library

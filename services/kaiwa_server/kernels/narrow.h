@@ -1,4 +1,4 @@
-// Inputs narrowed to bf16, once for a whole product (AVX-512 with bf16).
+// Inputs narrowed to bf16 (AVX-512 with bf16).
 #pragma once
 
 #include <vector>
@@ -7,46 +7,37 @@
 
 namespace kaiwa {
 
-constexpr int DEPTH = 32;      // inputs that are read together at most
-constexpr int ROWS_PAST = 32;  // rows that are read together at most
+static void narrow_all(const float* from, int64_t count, Bf16* to) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+  for (; i < count; i++) narrow(from[i], to + i);
+}
 
-// Inputs in bf16 where one may read past the last row and the last input of any. What lies there is
-// multiplied with zeros: it is zeros, or, of windows that overlap, inputs of the same batch.
+// Inputs of a product, narrowed once for all of it. What lies past the last input of a row is multiplied with zeros: it is
+// zeros, or, of windows that overlap, inputs of the same batch.
 class NarrowRows {
  public:
   NarrowRows(const Rows& in, int64_t inputs) {
     const bool overlap = in.stride < inputs;
     // An odd number of lines, or rows would lie at the same place of the cache.
-    stride_ = overlap ? in.stride : ((inputs + DEPTH - 1) / DEPTH | 1) * DEPTH;
-    batch_stride_ = (in.count + ROWS_PAST) * stride_ + inputs + DEPTH;
-    numbers_.assign(in.batches * batch_stride_, 0);
+    const int64_t stride = overlap ? in.stride : ((inputs + DEPTH - 1) / DEPTH | 1) * DEPTH;
+    const int64_t batch_stride = (in.count + ROWS_PAST) * stride + inputs + DEPTH;
+    numbers_.assign(in.batches * batch_stride, 0);
     for (int batch = 0; batch < in.batches; batch++) {
-      const float* from = in.x + batch * in.batch_stride;
-      Bf16* to = numbers_.data() + batch * batch_stride_;
+      Bf16* to = numbers_.data() + batch * batch_stride;
       if (overlap)
-        narrow_all(from, (in.count - 1) * in.stride + inputs, to);
+        narrow_all(in.at(batch, 0), (in.count - 1) * in.stride + inputs, to);
       else
         for (int row = 0; row < in.count; row++)
-          narrow_all(from + row * in.stride, inputs, to + row * stride_);
+          narrow_all(in.at(batch, row), inputs, to + row * stride);
     }
+    rows_ = {numbers_.data(), batch_stride, stride, in.batches, in.count};
   }
-  const Bf16* at(int64_t batch, int64_t row) const {
-    return numbers_.data() + batch * batch_stride_ + row * stride_;
-  }
-  int64_t stride() const { return stride_; }
+  operator RowsOf<Bf16>() const { return rows_; }
 
  private:
-  static void narrow_all(const float* from, int64_t count, Bf16* to) {
-    int64_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-      const __m256bh narrowed = _mm512_cvtneps_pbh(_mm512_loadu_ps(from + i));
-      std::memcpy(to + i, &narrowed, sizeof narrowed);
-    }
-    for (; i < count; i++) narrow(from[i], to + i);
-  }
-
-  int64_t stride_, batch_stride_;
   std::vector<Bf16> numbers_;
+  RowsOf<Bf16> rows_;
 };
 
 }  // namespace kaiwa

@@ -11,7 +11,6 @@ namespace kaiwa {
 struct PairWeights {
   typedef Bf16 Type;
   typedef Bf16 Input;
-  typedef NarrowRows Inputs;
   static constexpr int TOGETHER = 2;
 
   KAIWA_INLINE __m512bh load(const Bf16* w) {

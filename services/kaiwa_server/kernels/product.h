@@ -23,7 +23,6 @@ constexpr int64_t CHUNK_BYTES = 1 << 20;
 constexpr int64_t SHARED_WORK = 1 << 18;
 
 enum Precision : int32_t { FP32 = 0, INT8 = 1, BF16 = 2 };
-enum Then : int32_t { NOTHING = 0, ELU = 1 };
 
 struct Product {
   const void* weights;  // [ceil(N / PANEL), K, PANEL], or as pairs.h or tiles.h says
@@ -33,30 +32,32 @@ struct Product {
   Precision precision;
 };
 
-// Rows of inputs in memory: `count` in each batch, `stride` floats from one to the next.
-struct Rows {
-  const float* x;
+// What is read together at most of inputs in bf16, and of rows of such.
+constexpr int DEPTH = 32, ROWS_PAST = 32;
+
+// Rows of inputs in memory: `count` in each batch, `stride` inputs from one to the next. Those in bf16 are
+// read past their ends: after the inputs of a row come DEPTH that are finite, after the last row memory for ROWS_PAST more.
+template <class Input>
+struct RowsOf {
+  const Input* x;
   int64_t batch_stride, stride;
   int32_t batches, count;
+  const Input* at(int64_t batch, int64_t row) const { return x + batch * batch_stride + row * stride; }
 };
 
-// Inputs where they are.
-class WideRows {
- public:
-  WideRows(const Rows& in, int64_t) : in_(in) {}
-  const float* at(int64_t batch, int64_t row) const {
-    return in_.x + batch * in_.batch_stride + row * in_.stride;
-  }
-  int64_t stride() const { return in_.stride; }
+typedef RowsOf<float> Rows;
 
- private:
-  const Rows& in_;
+// What comes of a product, all [batches, count, N].
+template <class Input>
+struct Results {
+  float* y;           // in fp32, or null
+  const float* plus;  // added to it, or null; may be y
+  Input* next;        // its ELU as the product after this one reads it, or null
 };
 
 // Multiplies one input at a time, in fp32, whatever the weights are kept in.
 struct WideWeights {
   typedef float Input;
-  typedef WideRows Inputs;
   static constexpr int TOGETHER = 1;
   KAIWA_INLINE Floats add(Floats sum, Floats weights, const float* input) {
     return sum + weights * all(*input);
@@ -80,35 +81,51 @@ struct Int8Weights : WideWeights {
   }
 };
 
-// What becomes of the sums of one row and panel before they are written.
-struct Finish {
-  const float* scales;
-  const float* bias;
-  Then then;
+// What becomes of the sums of a row.
+template <class Input>
+class Finish {
+ public:
+  Finish(const Product& product, const Results<Input>& to)
+      : scales_(product.scales), bias_(product.bias), outputs_(product.outputs), to_(to) {}
 
-  inline __attribute__((always_inline)) Floats operator()(Floats v, int at, const float* plus) const {
-    if (scales) v *= load(scales + at);
-    if (bias) v += load(bias + at);
+  // Of the panel that begins with output `first`; rows are counted over all batches.
+  inline __attribute__((always_inline)) void operator()(Floats low, Floats high, int64_t row,
+                                                        int64_t first) const {
+    half(low, row, first);
+    half(high, row, first + LANES);
+  }
+
+ private:
+  inline __attribute__((always_inline)) void half(Floats v, int64_t row, int64_t first) const {
+    if (scales_) v *= load(scales_ + first);
+    if (bias_) v += load(bias_ + first);
+    const int64_t at = row * outputs_ + first, width = outputs_ - first;
+    if (width >= LANES)
+      write(v, to_.plus ? to_.plus + at : nullptr, to_.y ? to_.y + at : nullptr,
+            to_.next ? to_.next + at : nullptr);
+    else if (width > 0)
+      write_some(v, at, width);
+  }
+
+  inline __attribute__((always_inline)) void write(Floats v, const float* plus, float* y,
+                                                   Input* next) const {
     if (plus) v += load(plus);
-    return then == ELU ? elu(v) : v;
+    if (y) store(y, v);
+    if (next) store(next, elu(v));
   }
 
-  // The sums of outputs `first` to `first` + PANEL, of which there are `width`.
-  inline __attribute__((always_inline)) void write(Floats low, Floats high, float* y,
-                                                   const float* plus, int width, int first) const {
-    if (width == PANEL) {
-      store(y, (*this)(low, first, plus));
-      store(y + LANES, (*this)(high, first + LANES, plus ? plus + LANES : nullptr));
-    } else if (width == LANES) {
-      store(y, (*this)(low, first, plus));
-    } else {
-      float added[PANEL] = {}, out[PANEL];
-      if (plus) std::memcpy(added, plus, width * sizeof(float));
-      store(out, (*this)(low, first, plus ? added : nullptr));
-      store(out + LANES, (*this)(high, first + LANES, plus ? added + LANES : nullptr));
-      std::memcpy(y, out, width * sizeof(float));
-    }
+  __attribute__((noinline)) void write_some(Floats v, int64_t at, int64_t width) const {
+    float plus[LANES] = {}, y[LANES];
+    Input next[LANES];
+    if (to_.plus) std::memcpy(plus, to_.plus + at, width * sizeof *plus);
+    write(v, plus, y, next);
+    if (to_.y) std::memcpy(to_.y + at, y, width * sizeof *y);
+    if (to_.next) std::memcpy(to_.next + at, next, width * sizeof *next);
   }
+
+  const float *scales_, *bias_;
+  const int64_t outputs_;
+  const Results<Input> to_;
 };
 
 // Fetches weights while others are multiplied: some with each input, or with each block of inputs.
@@ -136,20 +153,18 @@ class Fetch {
   int64_t step_;
 };
 
-// ROWS rows with PANELS panels side by side, or with the first half of one if that is all there is: x
-// is `stride` inputs from row to row, y and plus are `outputs`.
+// ROWS rows from `row` on with PANELS panels from output `first` on, or with the first half of one if that is all
+// there is. The panels are gone through for the `time`th of `times` times.
 template <class Weights, int ROWS, int PANELS, bool HALF>
 static void multiply_panels(const typename Weights::Type* w, const typename Weights::Input* x,
-                            int64_t stride, int inputs, float* y, const float* plus,
-                            int64_t outputs, int width, int first, const Finish& finish,
-                            int time, int times) {
+                            int64_t stride, int inputs, int64_t row, int64_t first,
+                            const Finish<typename Weights::Input>& finish, int time, int times) {
   constexpr int TOGETHER = Weights::TOGETHER;
-  constexpr int bytes = PANEL * TOGETHER * sizeof(typename Weights::Type);
   const int64_t apart = (int64_t)inputs * PANEL;
   Floats low[PANELS][ROWS], high[PANELS][ROWS];
   for (int p = 0; p < PANELS; p++)
     for (int m = 0; m < ROWS; m++) low[p][m] = high[p][m] = Floats{};
-  const Fetch fetch(w, bytes, inputs / TOGETHER, time, times);
+  const Fetch fetch(w, PANEL * TOGETHER * sizeof *w, inputs / TOGETHER, time, times);
   for (int k = 0; k < inputs; k += TOGETHER, w += PANEL * TOGETHER) {
 #pragma GCC unroll 4
     for (int p = 0; p < PANELS; p++) {
@@ -164,36 +179,32 @@ static void multiply_panels(const typename Weights::Type* w, const typename Weig
       }
     }
   }
-  for (int m = 0; m < ROWS; m++, y += outputs, plus = plus ? plus + outputs : nullptr)
-    for (int p = 0; p < PANELS; p++)
-      finish.write(low[p][m], high[p][m], y + p * PANEL, plus ? plus + p * PANEL : nullptr, width,
-                   first + p * PANEL);
+  for (int m = 0; m < ROWS; m++)
+    for (int p = 0; p < PANELS; p++) finish(low[p][m], high[p][m], row + m, first + p * PANEL);
 }
 
-// Any number of rows with one panel, in blocks that are as equal as can be.
+// `rows` rows from `row` on with the panel from output `first` on, in blocks that are as equal as can be.
 template <class Weights>
 static void multiply_rows(const typename Weights::Type* w, const typename Weights::Input* x,
-                          int64_t stride, int rows, int inputs, float* y, const float* plus,
-                          int64_t outputs, int width, int first, const Finish& finish) {
-  const bool half = width <= LANES;
+                          int64_t stride, int rows, int inputs, int64_t row, int64_t first, bool half,
+                          const Finish<typename Weights::Input>& finish) {
   const int times = (rows + MOST_ROWS - 1) / MOST_ROWS;
-  for (int blocks = times; blocks > 0; blocks--) {
-    const int block = (rows + blocks - 1) / blocks;
+  for (int time = 0; time < times; time++) {
+    const int block = (rows + times - time - 1) / (times - time);
     switch (block) {
 #define KAIWA_CASE(ROWS)                                                                     \
   case ROWS:                                                                                 \
     if constexpr (ROWS <= MOST_ROWS)                                                         \
       (half ? multiply_panels<Weights, ROWS, 1, true> : multiply_panels<Weights, ROWS, 1, false>)( \
-          w, x, stride, inputs, y, plus, outputs, width, first, finish, times - blocks, times); \
+          w, x, stride, inputs, row, first, finish, time, times);                            \
     break;
       KAIWA_CASE(1) KAIWA_CASE(2) KAIWA_CASE(3) KAIWA_CASE(4) KAIWA_CASE(5) KAIWA_CASE(6)
       KAIWA_CASE(7) KAIWA_CASE(8) KAIWA_CASE(9) KAIWA_CASE(10) KAIWA_CASE(11) KAIWA_CASE(12)
 #undef KAIWA_CASE
     }
     rows -= block;
+    row += block;
     x += block * stride;
-    y += block * outputs;
-    if (plus) plus += block * outputs;
   }
 }
 
@@ -201,67 +212,59 @@ static void multiply_rows(const typename Weights::Type* w, const typename Weight
 // gives more in several streams than in one.
 static int panels_beside(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
 
-// Any number of rows with `panels` panels, of which there are `width` outputs.
+// Any number of rows with the panels from output `first` to `last`.
 template <class Weights>
 static void multiply_beside(const typename Weights::Type* w, const typename Weights::Input* x,
-                            int64_t stride, int rows, int inputs, float* y, const float* plus,
-                            int64_t outputs, int panels, int width, int first,
-                            const Finish& finish) {
-  if (panels > 1 && width == panels * PANEL) {
+                            int64_t stride, int rows, int inputs, int64_t row, int64_t first,
+                            int64_t last, const Finish<typename Weights::Input>& finish) {
+  const int panels = panels_beside(rows);
+  if (panels > 1 && last - first == panels * PANEL) {
     const auto beside = rows == 1   ? multiply_panels<Weights, 1, 4, false>
                         : rows == 2 ? multiply_panels<Weights, 2, 2, false>
                                     : multiply_panels<Weights, 3, 2, false>;
-    return beside(w, x, stride, inputs, y, plus, outputs, PANEL, first, finish, 0, 1);
+    return beside(w, x, stride, inputs, row, first, finish, 0, 1);
   }
-  for (; width > 0; width -= PANEL, first += PANEL, w += (int64_t)inputs * PANEL, y += PANEL) {
-    multiply_rows<Weights>(w, x, stride, rows, inputs, y, plus, outputs, std::min(PANEL, width),
-                           first, finish);
-    if (plus) plus += PANEL;
-  }
+  for (; first < last; first += PANEL, w += (int64_t)inputs * PANEL)
+    multiply_rows<Weights>(w, x, stride, rows, inputs, row, first, last - first <= LANES, finish);
 }
 
 template <class Weights>
-static void multiply_with(const Product& product, const Rows& in, float* y, const float* plus,
-                          Then then, int threads) {
+static void multiply_with(const Product& product, const RowsOf<typename Weights::Input>& in,
+                          const Results<typename Weights::Input>& to, int threads) {
   constexpr int TOGETHER = Weights::TOGETHER;
   const int64_t inputs = (product.inputs + TOGETHER - 1) / TOGETHER * TOGETHER;
   const int64_t outputs = product.outputs;
   const int chunk = std::clamp<int64_t>(CHUNK_BYTES / (4 * inputs) / MOST_ROWS, 1, 1 << 20) * MOST_ROWS;
   const int chunks = (in.count + chunk - 1) / chunk;
-  const int panels = panels_beside(std::min(chunk, in.count));
-  const int groups = (outputs + panels * PANEL - 1) / (panels * PANEL);
+  const int beside = panels_beside(std::min(chunk, in.count)) * PANEL;
+  const int groups = (outputs + beside - 1) / beside;
   const int64_t parts = (int64_t)in.batches * chunks * groups;
   const auto weights = static_cast<const typename Weights::Type*>(product.weights);
-  const Finish finish{product.scales, product.bias, then};
-  const typename Weights::Inputs lines(in, product.inputs);
+  const Finish<typename Weights::Input> finish(product, to);
   const bool shared = threads > 1 && in.batches * in.count * inputs * outputs > SHARED_WORK;
 #pragma omp parallel for num_threads(threads) if (shared)
   for (int64_t part = 0; part < parts; part++) {
     const int64_t start = part / groups % chunks * chunk, batch = part / groups / chunks;
-    const int64_t first = part % groups * panels * PANEL;
-    const int64_t at = (batch * in.count + start) * outputs + first;
-    multiply_beside<Weights>(
-        weights + first * inputs, lines.at(batch, start), lines.stride(),
-        std::min<int64_t>(chunk, in.count - start), inputs, y + at, plus ? plus + at : nullptr,
-        outputs, panels, std::min<int64_t>(panels * PANEL, outputs - first), first, finish);
+    const int64_t first = part % groups * beside;
+    multiply_beside<Weights>(weights + first * inputs, in.at(batch, start), in.stride,
+                             std::min<int64_t>(chunk, in.count - start), inputs,
+                             batch * in.count + start, first, std::min(first + beside, outputs),
+                             finish);
   }
 }
 
-// The product of an only output, of which a panel would be all but empty.
-static void multiply_one(const Product& product, const Rows& in, float* y, const float* plus,
-                         Then then, int threads) {
+// The product of an only output, of which a panel would be all but empty; its weights are in fp32.
+template <class Input>
+static void multiply_one(const Product& product, const RowsOf<Input>& in, const Results<Input>& to,
+                         int threads) {
   const int64_t inputs = product.inputs;
   std::vector<float> w(inputs);
   for (int64_t k = 0; k < inputs; k++) w[k] = static_cast<const float*>(product.weights)[k * PANEL];
-  const float scale = product.scales ? product.scales[0] : 1.0f;
-  const float bias = product.bias ? product.bias[0] : 0.0f;
+  const Finish<Input> finish(product, to);
   const int64_t rows = (int64_t)in.batches * in.count;
 #pragma omp parallel for num_threads(threads) if (threads > 1 && rows * inputs > SHARED_WORK)
-  for (int64_t row = 0; row < rows; row++) {
-    const float* x = in.x + row / in.count * in.batch_stride + row % in.count * in.stride;
-    const float sum = scale * dot(x, w.data(), inputs) + bias + (plus ? plus[row] : 0.0f);
-    y[row] = then == ELU && sum < 0.0f ? std::expm1(sum) : sum;
-  }
+  for (int64_t row = 0; row < rows; row++)
+    finish(all(dot(w.data(), in.at(row / in.count, row % in.count), inputs)), Floats{}, row, 0);
 }
 
 }  // namespace kaiwa

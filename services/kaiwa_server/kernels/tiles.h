@@ -67,16 +67,15 @@ static void multiply_tiles(const Bf16* w, const Bf16* x, int64_t stride, int row
   }
 }
 
-static void multiply_in_tiles(const Product& product, const Rows& in, float* y, const float* plus,
-                              Then then, int threads) {
+static void multiply_in_tiles(const Product& product, const RowsOf<Bf16>& in,
+                              const Results<Bf16>& to, int threads) {
   const int64_t inputs = product.inputs, outputs = product.outputs;
   const int blocks = (inputs + DEPTH - 1) / DEPTH, panels = (outputs + PANEL - 1) / PANEL;
   const int chunk = std::max<int64_t>(CHUNK_BYTES / (2 * inputs) / BLOCK, 1) * BLOCK;
   const int chunks = (in.count + chunk - 1) / chunk;
   const int64_t parts = (int64_t)in.batches * chunks * panels;
   const auto weights = static_cast<const Bf16*>(product.weights);
-  const Finish finish{product.scales, product.bias, then};
-  const NarrowRows narrowed(in, inputs);
+  const Finish<Bf16> finish(product, to);
   const bool shared = threads > 1 && in.batches * in.count * inputs * outputs > SHARED_WORK;
 #pragma omp parallel num_threads(threads) if (shared)
   {
@@ -85,20 +84,18 @@ static void multiply_in_tiles(const Product& product, const Rows& in, float* y, 
 #pragma omp for
     for (int64_t part = 0; part < parts; part++) {
       const int64_t panel = part % panels, start = part / panels % chunks * chunk;
-      const int64_t batch = part / panels / chunks, first = panel * PANEL;
+      const int64_t batch = part / panels / chunks;
       const int64_t end = std::min<int64_t>(start + chunk, in.count);
-      const int width = std::min<int64_t>(PANEL, outputs - first);
+      const Bf16* w = weights + panel * blocks * PANEL * DEPTH;
       const int times = (end - start + BLOCK - 1) / BLOCK;
       for (int time = 0; time < times; time++) {
         const int64_t row = start + time * BLOCK;
         const int rows = std::min<int64_t>(BLOCK, end - row);
-        const Bf16* w = weights + panel * blocks * PANEL * DEPTH;
         const Fetch fetch(w, PANEL * DEPTH * sizeof *w, blocks, time, times);
-        multiply_tiles(w, narrowed.at(batch, row), narrowed.stride(), rows, blocks, sums, fetch);
-        const int64_t at = (batch * in.count + row) * outputs + first;
+        multiply_tiles(w, in.at(batch, row), in.stride, rows, blocks, sums, fetch);
         for (int m = 0; m < rows; m++)
-          finish.write(load(sums + m * PANEL), load(sums + m * PANEL + LANES), y + at + m * outputs,
-                       plus ? plus + at + m * outputs : nullptr, width, first);
+          finish(load(sums + m * PANEL), load(sums + m * PANEL + LANES), batch * in.count + row + m,
+                 panel * PANEL);
       }
     }
   }

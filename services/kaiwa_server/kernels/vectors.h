@@ -78,6 +78,13 @@ KAIWA_INLINE void narrow(float value, Bf16* to) {
 
 KAIWA_INLINE void narrow(float value, float* to) { *to = value; }
 
+#ifdef __AVX512BF16__
+KAIWA_INLINE void store(Bf16* to, Floats v) {
+  const __m256bh narrowed = _mm512_cvtneps_pbh((__m512)v);
+  std::memcpy(to, &narrowed, sizeof narrowed);
+}
+#endif
+
 KAIWA_INLINE Floats all(float value) { return value - Floats{}; }
 
 // The sum of the lanes, in halves.
@@ -92,7 +99,8 @@ KAIWA_INLINE float sum(Floats v) {
 }
 
 #ifdef __AVX512F__
-// With masks of all lanes, since compilers warn of what the others leave undefined.
+// With masks of all lanes, since compilers warn of what the others leave undefined. If either is not a
+// number the second comes of it.
 KAIWA_INLINE Floats least(Floats a, Floats b) {
   return (Floats)_mm512_maskz_min_ps(0xffff, (__m512)a, (__m512)b);
 }
@@ -117,7 +125,7 @@ KAIWA_INLINE Floats scaled(Floats x, Floats n) {
 
 // e^x to the last bit or two: 2^n times a polynomial on half a binary order to either side.
 KAIWA_INLINE Floats exp(Floats x) {
-  x = most(least(x, all(88.0f)), all(-87.0f));
+  x = most(all(-87.0f), least(all(88.0f), x));
   const Floats n = rounded(x * 1.44269504f);
   const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
   Floats p = r * (1.0f / 5040) + 1.0f / 720;

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kaiwa_server.models.kernel_convolutions import ConvolutionParts
 from kaiwa_server.models.packing import Layout
 
 
@@ -127,31 +128,24 @@ class CausalConv1d(nn.Module):
         """What this convolution remembers for `slots` new sessions."""
         return ConvTail(slots, self._inner.in_channels, self._tail_length, self._inner.weight)
 
-    def forward(
-        self,
-        x: Tensor,
-        state: ConvState,
-        rows: Tensor,
-        plus: Tensor | None = None,
-        *,
-        elu: bool = False,
-    ) -> Tensor:
-        """x [B, T, C] of the slots `rows` [B] -> [B, T / stride, C']; T is a multiple of stride.
-
-        `plus`, of the result's shape, is added to it, and then it goes through ELU if asked for.
-        """
+    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """x [B, T, C] of the slots `rows` [B] -> [B, T / stride, C']; T is a multiple of stride."""
         assert x.shape[1] % self.stride == 0
         if self._tail_length:
             x = self._after_tail(x, state[self], rows)
         seen = windows(x, self.kernel, self.stride)
         if self._packed is not None:
-            packed: Tensor = self._packed(seen, plus, elu=elu)
+            packed: Tensor = self._packed(seen)
             return packed
         # Without the copy, a product of rows that overlap becomes many small ones.
-        out = F.linear(seen.contiguous(), self._inner.matrix(), self._inner.bias)
-        if plus is not None:
-            out = plus + out
-        return F.elu(out) if elu else out
+        return F.linear(seen.contiguous(), self._inner.matrix(), self._inner.bias)
+
+    def parts(self) -> ConvolutionParts:
+        """What kernels need of it."""
+        inner = self._inner
+        return ConvolutionParts(
+            self._packed, inner.in_channels, self.kernel, self.stride, inner.out_channels
+        )
 
     def pack(self, layout: Layout) -> None:
         """Goes over to a packed product, and lets go of its weights as they were."""
@@ -224,6 +218,12 @@ class CausalConvTranspose1d(nn.Module):
             return (out if bias is None else out + bias).flatten(2)
         own_part, next_part = self._inner.matrix().chunk(2)
         return F.linear(own, own_part, self._bias()) + F.linear(before, next_part)
+
+    def parts(self) -> ConvolutionParts:
+        """What kernels need of it: it has windows of two inputs."""
+        return ConvolutionParts(
+            self._packed, self._inner.in_channels, 2, 1, self._inner.out_channels
+        )
 
     def _bias(self) -> Tensor | None:
         """That of all outputs of one time."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.kernels import library
-from kaiwa_server.kernels.library import available, bf16_layout, kernels, panel
+from kaiwa_server.kernels.library import bf16_layout, kernels, panel
 
 Precision = Literal["fp32", "bf16", "int8"]
 """What weights are kept in. They are multiplied in fp32, or those in bf16 in bf16 where the
@@ -62,27 +62,20 @@ class KernelProduct(nn.Module):
         other.struct.scales = other.scales.data_ptr()
         return other
 
-    def forward(self, x: Tensor, plus: Tensor | None = None, *, elu: bool = False) -> Tensor:
-        """x [..., K] -> [..., N], `plus` [..., N] added, and through ELU if it is asked for.
-
-        Of an x of three axes windows that overlap are read where they are.
-        """
+    def forward(self, x: Tensor) -> Tensor:
+        """x [..., K] -> [..., N]; of an x of three axes windows that overlap are read where they are."""
         assert x.dtype == torch.float32
         if x.ndim == 3 and x.stride(2) == 1:
             (batches, count, _), strides = x.shape, x.stride()[:2]
         else:
             x = x.contiguous()
             batches, count, strides = 1, x.numel() // x.shape[-1], (0, x.shape[-1])
-        if plus is not None:
-            plus = plus.contiguous()
         out = x.new_empty((*x.shape[:-1], self.struct.outputs))
         rows = library.Rows(x.data_ptr(), *strides, batches, count)
         kernels().kaiwa_multiply(
             ctypes.byref(self.struct),
             ctypes.byref(rows),
             out.data_ptr(),
-            _address(plus),
-            library.ELU if elu else library.NOTHING,
             torch.get_num_threads(),
         )
         return out
@@ -122,13 +115,3 @@ def _padded(vector: Tensor | None) -> Tensor | None:
 
 def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
-
-
-def exponential_linear(x: Tensor) -> Tensor:
-    """ELU of x in fp32 on a CPU, by the kernels where there are some."""
-    if not available():
-        return F.elu(x)
-    x = x.contiguous()
-    out = torch.empty_like(x)
-    kernels().kaiwa_elu(x.data_ptr(), x.numel(), out.data_ptr(), torch.get_num_threads())
-    return out

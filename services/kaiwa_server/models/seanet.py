@@ -1,12 +1,13 @@
 """SEANet (Tagliasacchi et al., 2020): between samples and a latent at 25 Hz, by convolutions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
 from kaiwa_server.models.conv import CausalConv1d, CausalConvTranspose1d, ConvState
-from kaiwa_server.models.packing import Layout
-from kaiwa_server.models.products import exponential_linear
+from kaiwa_server.models.kernel_convolutions import KernelConvolutions
+from kaiwa_server.models.packing import Layout, pack_children
 
 
 @dataclass(frozen=True)
@@ -26,34 +27,36 @@ class SeanetConfig:
     ratios: tuple[int, ...] = (8, 6, 5, 4)
 
 
-class Elu(nn.ELU):
-    """The activation; on a CPU it may be a kernel's."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._packed = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Of any shape."""
-        return exponential_linear(x) if self._packed else super().forward(x)
-
-    def pack(self, layout: Layout) -> None:
-        """Goes over to the kernel."""
-        self._packed = True
-
-
 class StreamingStack(nn.ModuleList):
-    """Modules that stream one after the other; an activation is done by the one before it."""
+    """Modules that stream one after the other."""
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        super().__init__(modules)
+        self._kernels: KernelConvolutions | None = None
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
         """x [B, T, C] of the slots `rows` [B] through all of them."""
-        modules = list(self)
-        for module, after in zip(modules, [*modules[1:], None], strict=True):
-            if isinstance(after, Elu):
-                x = module(x, state, rows, elu=True)
-            elif not isinstance(module, Elu):
-                x = module(x, state, rows)
+        if self._kernels is not None:
+            tails = [state[convolution].tail for convolution in self._convolutions()]
+            return self._kernels(x, tails, rows)
+        for module in self:
+            x = module(x) if isinstance(module, nn.ELU) else module(x, state, rows)
         return x
+
+    def pack(self, layout: Layout) -> None:
+        """Goes over to packed products, and to the kernels if it can."""
+        pack_children(self, layout)
+        convolutions = self._convolutions()
+        narrowing = [module.block[1] for module in self if isinstance(module, ResidualBlock)]
+        self._kernels = KernelConvolutions.of(
+            [convolution.parts() for convolution in convolutions],
+            keeping=[convolutions.index(convolution) - 1 for convolution in narrowing],
+        )
+
+    def _convolutions(self) -> list[CausalConv1d | CausalConvTranspose1d]:
+        """In the order in which they follow each other, each but the first after an ELU."""
+        kinds = (CausalConv1d, CausalConvTranspose1d)
+        return [module for module in self.modules() if isinstance(module, kinds)]
 
 
 class ResidualBlock(nn.Module):
@@ -64,18 +67,18 @@ class ResidualBlock(nn.Module):
         narrow = channels // config.compress
         self.block = nn.ModuleList(
             [
-                Elu(),
+                nn.ELU(),
                 CausalConv1d(channels, narrow, config.residual_kernel_size),
-                Elu(),
+                nn.ELU(),
                 CausalConv1d(narrow, channels, 1),
             ]
         )
 
-    def forward(self, x: Tensor, state: ConvState, rows: Tensor, *, elu: bool = False) -> Tensor:
-        """x [B, T, C] -> [B, T, C], through ELU in the end if asked for."""
-        before, narrowing, _, widening = self.block
-        narrow = narrowing(before(x), state, rows, elu=True)
-        out: Tensor = widening(narrow, state, rows, plus=x, elu=elu)
+    def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
+        """x [B, T, C] -> [B, T, C]."""
+        before, narrowing, between, widening = self.block
+        narrow = narrowing(before(x), state, rows)
+        out: Tensor = x + widening(between(narrow), state, rows)
         return out
 
 
@@ -89,11 +92,11 @@ class SeanetEncoder(nn.Module):
         for ratio in reversed(config.ratios):
             stack += [
                 ResidualBlock(config, channels),
-                Elu(),
+                nn.ELU(),
                 CausalConv1d(channels, 2 * channels, 2 * ratio, stride=ratio),
             ]
             channels *= 2
-        stack += [Elu(), CausalConv1d(channels, config.dimension, config.last_kernel_size)]
+        stack += [nn.ELU(), CausalConv1d(channels, config.dimension, config.last_kernel_size)]
         self.model = StreamingStack(stack)
 
     def forward(self, pcm: Tensor, state: ConvState, rows: Tensor) -> Tensor:
@@ -111,12 +114,12 @@ class SeanetDecoder(nn.Module):
         stack: list[nn.Module] = [CausalConv1d(config.dimension, channels, config.kernel_size)]
         for ratio in config.ratios:
             stack += [
-                Elu(),
+                nn.ELU(),
                 CausalConvTranspose1d(channels, channels // 2, stride=ratio),
                 ResidualBlock(config, channels // 2),
             ]
             channels //= 2
-        stack += [Elu(), CausalConv1d(channels, 1, config.last_kernel_size)]
+        stack += [nn.ELU(), CausalConv1d(channels, 1, config.last_kernel_size)]
         self.model = StreamingStack(stack)
 
     def forward(self, latent: Tensor, state: ConvState, rows: Tensor) -> Tensor:
