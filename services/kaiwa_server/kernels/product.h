@@ -81,7 +81,7 @@ struct Int8Weights : WideWeights {
   }
 };
 
-// What becomes of the sums of a row.
+// What becomes of the sums of a row. A copy of one's own stays in registers.
 template <class Input>
 class Finish {
  public:
@@ -101,31 +101,30 @@ class Finish {
     if (bias_) v += load(bias_ + first);
     const int64_t at = row * outputs_ + first, width = outputs_ - first;
     if (width >= LANES)
-      write(v, to_.plus ? to_.plus + at : nullptr, to_.y ? to_.y + at : nullptr,
-            to_.next ? to_.next + at : nullptr);
+      write(v, to_, at);
     else if (width > 0)
-      write_some(v, at, width);
+      write_some(v, to_, at, width);
   }
 
-  inline __attribute__((always_inline)) void write(Floats v, const float* plus, float* y,
-                                                   Input* next) const {
-    if (plus) v += load(plus);
-    if (y) store(y, v);
-    if (next) store(next, elu(v));
+  KAIWA_INLINE void write(Floats v, Results<Input> to, int64_t at) {
+    if (to.plus) v += load(to.plus + at);
+    if (to.y) store(to.y + at, v);
+    if (to.next) store(to.next + at, elu(v));
   }
 
-  __attribute__((noinline)) void write_some(Floats v, int64_t at, int64_t width) const {
+  static __attribute__((noinline)) void write_some(Floats v, Results<Input> to, int64_t at,
+                                                   int64_t width) {
     float plus[LANES] = {}, y[LANES];
     Input next[LANES];
-    if (to_.plus) std::memcpy(plus, to_.plus + at, width * sizeof *plus);
-    write(v, plus, y, next);
-    if (to_.y) std::memcpy(to_.y + at, y, width * sizeof *y);
-    if (to_.next) std::memcpy(to_.next + at, next, width * sizeof *next);
+    if (to.plus) std::memcpy(plus, to.plus + at, width * sizeof *plus);
+    write(v, {y, plus, next}, 0);
+    if (to.y) std::memcpy(to.y + at, y, width * sizeof *y);
+    if (to.next) std::memcpy(to.next + at, next, width * sizeof *next);
   }
 
   const float *scales_, *bias_;
-  const int64_t outputs_;
-  const Results<Input> to_;
+  int64_t outputs_;
+  Results<Input> to_;
 };
 
 // Fetches weights while others are multiplied: some with each input, or with each block of inputs.

@@ -37,15 +37,38 @@ class Tiles {
   ~Tiles() { _tile_release(); }
 };
 
+// Sums [BLOCK, PANEL] that wait for what becomes of them. It is done while the tiles of the next are multiplied: one
+// unit has time then, and what tiles have stored has reached the cache.
+class Waiting {
+ public:
+  explicit Waiting(const Finish<Bf16>& finish) : finish_(finish) {}
+  void take(const float* sums, int rows, int64_t row, int64_t first) {
+    sums_ = sums, rows_ = rows, row_ = row, first_ = first, done_ = 0;
+  }
+  inline __attribute__((always_inline)) void go_on(int until) {
+    for (; done_ < until; done_++)
+      finish_(load(sums_ + done_ * PANEL), load(sums_ + done_ * PANEL + LANES), row_ + done_, first_);
+  }
+  int rows() const { return rows_; }
+
+ private:
+  const Finish<Bf16> finish_;
+  const float* sums_ = nullptr;
+  int rows_ = 0, done_ = 0;
+  int64_t row_ = 0, first_ = 0;
+};
+
 // Up to 32 rows with one panel: sums [32, 32].
 static void multiply_tiles(const Bf16* w, const Bf16* x, int64_t stride, int rows, int blocks,
-                           float* sums, const Fetch& fetch) {
+                           float* sums, const Fetch& fetch, Waiting& waiting) {
   const int64_t bytes = stride * sizeof(Bf16);
   const bool second = rows > TILE;
   _tile_zero(0);
   _tile_zero(1);
   _tile_zero(2);
   _tile_zero(3);
+  const int each = (waiting.rows() + blocks - 1) / blocks;
+  int until = 0;
   for (int block = 0; block < blocks; block++, x += DEPTH, w += 2 * TILE * DEPTH) {
     fetch(block);
     _tile_loadd(4, x, bytes);
@@ -58,6 +81,8 @@ static void multiply_tiles(const Bf16* w, const Bf16* x, int64_t stride, int row
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }
+    until = std::min(until + each, waiting.rows());
+    waiting.go_on(until);
   }
   _tile_stored(0, sums, PANEL * sizeof(float));
   _tile_stored(1, sums + TILE, PANEL * sizeof(float));
@@ -80,7 +105,9 @@ static void multiply_in_tiles(const Product& product, const RowsOf<Bf16>& in,
 #pragma omp parallel num_threads(threads) if (shared)
   {
     const Tiles tiles;
-    alignas(64) float sums[BLOCK * PANEL];
+    alignas(64) float sums[2][BLOCK * PANEL];
+    Waiting waiting(finish);
+    int turn = 0;
 #pragma omp for
     for (int64_t part = 0; part < parts; part++) {
       const int64_t panel = part % panels, start = part / panels % chunks * chunk;
@@ -88,16 +115,15 @@ static void multiply_in_tiles(const Product& product, const RowsOf<Bf16>& in,
       const int64_t end = std::min<int64_t>(start + chunk, in.count);
       const Bf16* w = weights + panel * blocks * PANEL * DEPTH;
       const int times = (end - start + BLOCK - 1) / BLOCK;
-      for (int time = 0; time < times; time++) {
+      for (int time = 0; time < times; time++, turn = 1 - turn) {
         const int64_t row = start + time * BLOCK;
         const int rows = std::min<int64_t>(BLOCK, end - row);
         const Fetch fetch(w, PANEL * DEPTH * sizeof *w, blocks, time, times);
-        multiply_tiles(w, in.at(batch, row), in.stride, rows, blocks, sums, fetch);
-        for (int m = 0; m < rows; m++)
-          finish(load(sums + m * PANEL), load(sums + m * PANEL + LANES), batch * in.count + row + m,
-                 panel * PANEL);
+        multiply_tiles(w, in.at(batch, row), in.stride, rows, blocks, sums[turn], fetch, waiting);
+        waiting.take(sums[turn], rows, batch * in.count + row, panel * PANEL);
       }
     }
+    waiting.go_on(waiting.rows());
   }
 }
 
