@@ -5,6 +5,7 @@
 
 #include "convolutions.h"
 #include "layers.h"
+#include "search.h"
 
 using namespace kaiwa;
 
@@ -68,6 +69,11 @@ void kaiwa_convolve(const Convolution* steps, int count, const Sessions* session
     return Convolutions<Bf16>(steps, count, *sessions, length)(x, y, threads);
 #endif
   Convolutions<float>(steps, count, *sessions, length)(x, y, threads);
+}
+
+void kaiwa_search(const Searched* codebooks, int count, float* rest, int rows, int64_t* tokens,
+                  int threads) {
+  search(codebooks, count, rest, rows, tokens, threads);
 }
 
 void kaiwa_layers(const Stack* stack, const Rings* rings, float* x, int batch, int each,

@@ -74,6 +74,15 @@ class Sessions(ctypes.Structure):
     )
 
 
+class Searched(ctypes.Structure):
+    """A codebook that is searched; the entries are [entries, D]."""
+
+    _fields_ = (
+        ("scores", Product),  # larger for nearer ones
+        ("entries", c_void_p),
+    )
+
+
 class Norm(ctypes.Structure):
     """A layer norm, or without a bias a root-mean-square norm; [D] both."""
 
@@ -203,6 +212,14 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         c_void_p,  # y [batch, T', C']
         c_int32,  # threads
     )
+    library.kaiwa_search.argtypes = (
+        POINTER(Searched),
+        c_int32,  # how many
+        c_void_p,  # what is searched for, and then what is left over: [rows, D]
+        c_int32,
+        c_void_p,  # tokens [rows, how many], int64
+        c_int32,  # threads
+    )
     library.kaiwa_layers.argtypes = (
         POINTER(Stack),
         POINTER(Rings),
@@ -226,6 +243,6 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     )
     for name in ("panel", "runs", "bf16_layout"):
         getattr(library, f"kaiwa_{name}").restype = c_int32
-    for name in ("multiply", "convolve", "layers", "codebook"):
+    for name in ("multiply", "convolve", "search", "layers", "codebook"):
         getattr(library, f"kaiwa_{name}").restype = None
     return library

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from kaiwa_server.models.kernel_search import KernelSearch
 from kaiwa_server.models.products import KernelProduct
 
 LEAST_USAGE = 1e-5
@@ -38,7 +39,6 @@ class Codebook(nn.Module):
         self.register_buffer("embedding_sum", torch.zeros(bins, dimension))
         self.register_buffer("entries", torch.zeros(bins, dimension), persistent=False)
         self.register_buffer("half_norms", torch.zeros(bins), persistent=False)
-        self._scores: nn.Module | None = None
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
@@ -49,16 +49,7 @@ class Codebook(nn.Module):
     def nearest(self, x: Tensor) -> Tensor:
         """The tokens [B, T] of the entries nearest to x [B, T, D]."""
         # |x - e|^2 = |x|^2 - 2 (x . e - |e|^2 / 2), and |x|^2 is the same for every entry.
-        if self._scores is None:
-            scores = x @ self.entries.T - self.half_norms
-        else:
-            scores = self._scores(x)
-        tokens: Tensor = scores.argmax(dim=-1)
-        return tokens
-
-    def use_kernels(self) -> None:
-        """Searches with the kernels from here on, in fp32."""
-        self._scores = KernelProduct(self.entries, -self.half_norms)
+        return (x @ self.entries.T - self.half_norms).argmax(dim=-1)
 
     def lookup(self, tokens: Tensor) -> Tensor:
         """The entries [B, T, D] of tokens [B, T]."""
@@ -95,17 +86,23 @@ class ResidualQuantizer(nn.Module):
         # A list is no module: these names, the checkpoints', are the ones that count.
         layers = [nn.ModuleDict({"_codebook": codebook}) for codebook in self.codebooks]
         self.vq = nn.ModuleDict({"layers": nn.ModuleList(layers)})
+        self._search: KernelSearch | None = None
 
     def use_kernels(self, codebooks: int) -> None:
         """Goes over to the kernels for the first K = `codebooks`."""
         self.input_proj.use_kernels()
         self.output_proj.use_kernels()
-        for codebook in self.codebooks[:codebooks]:
-            codebook.use_kernels()
+        searched = self.codebooks[:codebooks]
+        self._search = KernelSearch(
+            [codebook.entries for codebook in searched],
+            [codebook.half_norms for codebook in searched],
+        )
 
     def encode(self, latent: Tensor, codebooks: int) -> Tensor:
         """latent [B, C, T] -> codes [B, K, T] of the first K = `codebooks`."""
         rest = self.input_proj(latent).transpose(1, 2)  # [B, T, D]
+        if self._search is not None and codebooks <= len(self._search):
+            return self._search(rest, codebooks).transpose(1, 2)
         codes = []
         for codebook in islice(self.codebooks, codebooks):
             tokens = codebook.nearest(rest)
