@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from kaiwa_server.models.products import KernelProduct, Precision
 from models.needs import needs_kernels
 from torch import Tensor, nn

@@ -25,7 +25,7 @@ class ConvolutionParts:
 
 
 class KernelConvolutions:
-    """A row of convolutions, with ELU between them, whose products are all packed for the kernels."""
+    """Convolutions in a row, ELU between them, whose products are all packed for the kernels."""
 
     def __init__(self, steps: ctypes.Array[library.Convolution], outputs: int) -> None:
         self._steps = steps
@@ -50,7 +50,7 @@ class KernelConvolutions:
         return cls(steps, convolutions[-1].outputs)
 
     def __call__(self, x: Tensor, tails: Sequence[Tensor], rows: Tensor) -> Tensor:
-        """x [B, T, C] -> [B, T', C'] of the slots `rows` [B]; the `tails` are each convolution's."""
+        """x [B, T, C] of the slots `rows` [B] -> [B, T', C']; each convolution has its tail."""
         x = x.contiguous()
         batch, length, _ = x.shape
         addresses = (ctypes.c_void_p * len(tails))(*[tail.data_ptr() for tail in tails])
@@ -69,7 +69,7 @@ class KernelConvolutions:
 
     def _put_out(self, length: int) -> int:
         """How many numbers the last one puts out for inputs of so many times."""
-        numbers = length * self._steps[0].channels
+        numbers: int = length * self._steps[0].channels
         for step in self._steps:
             numbers = numbers // (step.channels * step.stride) * step.product.outputs
         return numbers

@@ -1,6 +1,5 @@
 """The search of a row of codebooks as one call of the kernels."""
 
-import ctypes
 from collections.abc import Sequence
 
 import torch

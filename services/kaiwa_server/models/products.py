@@ -63,7 +63,10 @@ class KernelProduct(nn.Module):
         return other
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., K] -> [..., N]; of an x of three axes windows that overlap are read where they are."""
+        """x [..., K] -> [..., N].
+
+        Of an x of three axes windows that overlap are read where they are.
+        """
         assert x.dtype == torch.float32
         if x.ndim == 3 and x.stride(2) == 1:
             (batches, count, _), strides = x.shape, x.stride()[:2]

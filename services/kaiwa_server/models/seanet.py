@@ -33,11 +33,14 @@ class StreamingStack(nn.ModuleList):
     def __init__(self, modules: Iterable[nn.Module]) -> None:
         super().__init__(modules)
         self._kernels: KernelConvolutions | None = None
+        # In the order in which they follow each other, each but the first after an ELU.
+        kinds = (CausalConv1d, CausalConvTranspose1d)
+        self._convolutions = [module for module in self.modules() if isinstance(module, kinds)]
 
     def forward(self, x: Tensor, state: ConvState, rows: Tensor) -> Tensor:
         """x [B, T, C] of the slots `rows` [B] through all of them."""
         if self._kernels is not None:
-            tails = [state[convolution].tail for convolution in self._convolutions()]
+            tails = [state[convolution].tail for convolution in self._convolutions]
             return self._kernels(x, tails, rows)
         for module in self:
             x = module(x) if isinstance(module, nn.ELU) else module(x, state, rows)
@@ -46,17 +49,12 @@ class StreamingStack(nn.ModuleList):
     def pack(self, layout: Layout) -> None:
         """Goes over to packed products, and to the kernels if it can."""
         pack_children(self, layout)
-        convolutions = self._convolutions()
-        narrowing = [module.block[1] for module in self if isinstance(module, ResidualBlock)]
+        narrowing = {module.block[1] for module in self if isinstance(module, ResidualBlock)}
+        places = enumerate(self._convolutions)
         self._kernels = KernelConvolutions.of(
-            [convolution.parts() for convolution in convolutions],
-            keeping=[convolutions.index(convolution) - 1 for convolution in narrowing],
+            [convolution.parts() for convolution in self._convolutions],
+            keeping=[place - 1 for place, convolution in places if convolution in narrowing],
         )
-
-    def _convolutions(self) -> list[CausalConv1d | CausalConvTranspose1d]:
-        """In the order in which they follow each other, each but the first after an ELU."""
-        kinds = (CausalConv1d, CausalConvTranspose1d)
-        return [module for module in self.modules() if isinstance(module, kinds)]
 
 
 class ResidualBlock(nn.Module):
