@@ -6,10 +6,16 @@ from functools import partial
 
 import pytest
 import torch
-from kaiwa_server.models.conv import ConvState
+import torch.nn.functional as F
+from kaiwa_server.models.conv import CausalConv1d, ConvState
 from kaiwa_server.models.packing import pack
 from kaiwa_server.models.products import KernelProduct, Precision
-from kaiwa_server.models.seanet import SeanetConfig, SeanetDecoder, SeanetEncoder
+from kaiwa_server.models.seanet import (
+    SeanetConfig,
+    SeanetDecoder,
+    SeanetEncoder,
+    StreamingStack,
+)
 from models.needs import needs_kernels
 from torch import Tensor, nn
 
@@ -76,6 +82,19 @@ def test_convolutions_stream_as_torch_s_do(
         )
         assert found.shape == expected.shape
         assert (found - expected).norm() <= tolerance * expected.norm()
+
+
+@pytest.mark.parametrize(("precision", "rounding"), [("fp32", 2**-20), ("bf16", 2**-8)])
+def test_what_lies_between_two_convolutions_is_elu(precision: Precision, rounding: float) -> None:
+    """To all bits of what the second one reads: here both leave what they take in as it is."""
+    same = StreamingStack([CausalConv1d(8, 8, 1, bias=False), CausalConv1d(8, 8, 1, bias=False)])
+    for module in same.requires_grad_(False).modules():
+        if isinstance(module, nn.Conv1d):
+            module.weight[:, :, 0] = torch.eye(8)
+    pack(same, partial(KernelProduct, precision=precision))
+    x = torch.linspace(-30, 30, 8 * 4001).bfloat16().float().view(1, -1, 8)
+    found = same(x, ConvState(1, same), torch.tensor([0]))
+    torch.testing.assert_close(found, F.elu(x), rtol=rounding, atol=1e-7)
 
 
 @halves

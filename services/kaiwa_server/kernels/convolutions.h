@@ -107,11 +107,11 @@ class Convolutions {
   }
   bool adds(int i) const { return i >= 2 && steps_[i - 2].keeps; }
 
-  // Whether there is more to read of the weights than passes through for a session.
+  // Whether there is much more to read of the weights than passes through for a session.
   bool goes_together(int i) const {
     if (adds(i)) return goes_together(i - 1);
     const int64_t weights = (int64_t)steps_[i].product.inputs * steps_[i].product.outputs;
-    return weights * (int64_t)sizeof(Input) > 2 * (taken_in(i) + put_out(i)) * (int64_t)sizeof(float);
+    return weights * (int64_t)sizeof(Input) > 4 * (taken_in(i) + put_out(i)) * (int64_t)sizeof(float);
   }
 
   Section part_of(const Section& whole, int session) const {

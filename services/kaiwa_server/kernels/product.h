@@ -109,7 +109,7 @@ class Finish {
   KAIWA_INLINE void write(Floats v, Results<Input> to, int64_t at) {
     if (to.plus) v += load(to.plus + at);
     if (to.y) store(to.y + at, v);
-    if (to.next) store(to.next + at, elu(v));
+    if (to.next) store_elu(to.next + at, v);
   }
 
   static __attribute__((noinline)) void write_some(Floats v, Results<Input> to, int64_t at,

@@ -78,13 +78,6 @@ KAIWA_INLINE void narrow(float value, Bf16* to) {
 
 KAIWA_INLINE void narrow(float value, float* to) { *to = value; }
 
-#ifdef __AVX512BF16__
-KAIWA_INLINE void store(Bf16* to, Floats v) {
-  const __m256bh narrowed = _mm512_cvtneps_pbh((__m512)v);
-  std::memcpy(to, &narrowed, sizeof narrowed);
-}
-#endif
-
 KAIWA_INLINE Floats all(float value) { return value - Floats{}; }
 
 // The sum of the lanes, in halves.
@@ -139,6 +132,27 @@ KAIWA_INLINE Floats exp(Floats x) {
 }
 
 KAIWA_INLINE Floats elu(Floats x) { return x > 0.0f ? x : exp(x) - 1.0f; }
+
+KAIWA_INLINE void store_elu(float* to, Floats x) { store(to, elu(x)); }
+
+#ifdef __AVX512BF16__
+KAIWA_INLINE void store(Bf16* to, Floats v) {
+  const __m256bh narrowed = _mm512_cvtneps_pbh((__m512)v);
+  std::memcpy(to, &narrowed, sizeof narrowed);
+}
+
+// With e^x to 14 bits, where 8 are stored: 2^n times a polynomial on half a binary order to either side.
+KAIWA_INLINE void store_elu(Bf16* to, Floats x) {
+  const Floats turns = most(all(-100.0f), x * 1.44269504f);
+  const Floats n = rounded(turns);
+  const Floats r = turns - n;
+  Floats p = r * 0.00961813f + 0.05550411f;
+  p = p * r + 0.24022651f;
+  p = p * r + 0.69314718f;
+  p = p * r + 1.0f;
+  store(to, x > 0.0f ? x : scaled(p, n) - 1.0f);
+}
+#endif
 
 // x / 2 (1 + erf(x / sqrt 2)), erf to 1.5e-7 by Abramowitz and Stegun, 7.1.26.
 KAIWA_INLINE Floats gelu(Floats x) {
