@@ -15,8 +15,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 KERNELS = Path("services/kaiwa_server/kernels")
 
-FLAGS = ("-std=c++17", "-O3", "-fopenmp", "-shared", "-fPIC", "-Wall", "-Wextra", "-Wno-psabi")
-"""OpenMP is the one that torch brings: its threads are torch's."""
+FLAGS = (
+    *("-std=c++17", "-O3", "-fopenmp", "-ffp-contract=off", "-shared", "-fPIC"),
+    *("-Wall", "-Wextra", "-Wno-psabi"),
+)
+"""OpenMP is the one that torch brings: its threads are torch's. What is fused is said in the
+sources, or the bits of a row would be up to each compiler."""
 
 X86_LEVELS = {
     "x86-64-v4-amx": (

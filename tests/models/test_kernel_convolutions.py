@@ -27,6 +27,9 @@ CONFIG = SeanetConfig(dimension=40, n_filters=6, ratios=(4, 3, 2))
 WIDE = SeanetConfig(dimension=40, n_filters=12, ratios=(2,))
 """A session alone has little even at the rate of samples."""
 
+FEW_TIMES, CHANNELS = 35, 256
+"""So many weights that all sessions go together, and each has more times than are gathered."""
+
 SLOTS = 7
 ROUNDED = 0.02
 """What eight bits of each weight, or of each factor, may cost, relative to all."""
@@ -46,6 +49,17 @@ def packed(model: nn.Module, precision: Precision) -> nn.Module:
     model = copy.deepcopy(model)
     pack(model, partial(KernelProduct, precision=precision))
     return model
+
+
+def wide_row() -> nn.Module:
+    torch.manual_seed(1)
+    convolutions = [CausalConv1d(CHANNELS, CHANNELS, 3) for _ in range(2)]
+    return StreamingStack([convolutions[0], nn.ELU(), convolutions[1]]).requires_grad_(False)
+
+
+def given_to_wide_row(sessions: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(sessions, FEW_TIMES, CHANNELS, generator=generator)
 
 
 def given(
@@ -82,6 +96,34 @@ def test_convolutions_stream_as_torch_s_do(
         )
         assert found.shape == expected.shape
         assert (found - expected).norm() <= tolerance * expected.norm()
+
+
+@precisions
+def test_sessions_that_go_together_with_many_times_each_do_so_too(
+    precision: Precision, tolerance: float
+) -> None:
+    exact = wide_row()
+    ours = packed(exact, precision)
+    states = ConvState(SLOTS, exact), ConvState(SLOTS, ours), ConvState(SLOTS, ours)
+    for call in range(3):
+        x, rows = given_to_wide_row(3, seed=call), torch.tensor([4, 0, 2])
+        expected, found = exact(x, states[0], rows), ours(x, states[1], rows)
+        assert (found - expected).norm() <= tolerance * expected.norm()
+        assert torch.equal(ours(x[1:2], states[2], rows[1:2])[0], found[1])
+    x[1, 0] = torch.nan
+    spoilt = ours(x, states[1], rows).isnan().flatten(1).any(dim=1)
+    assert spoilt.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("precision", ["bf16", "int8"])
+def test_an_only_output_comes_first_in_any_precision(precision: Precision) -> None:
+    """Its weights are in fp32 always, those after it are not."""
+    torch.manual_seed(1)
+    exact = StreamingStack([CausalConv1d(4, 1, 3), nn.ELU(), CausalConv1d(1, 40, 5)])
+    ours = packed(exact.requires_grad_(False), precision)
+    x, rows = given(SeanetDecoder, 2, 30, 1)[:, :, :4].contiguous(), torch.arange(2)
+    expected, found = (model(x, ConvState(2, model), rows) for model in (exact, ours))
+    assert (found - expected).norm() <= ROUNDED * expected.norm()
 
 
 @pytest.mark.parametrize(("precision", "rounding"), [("fp32", 2**-20), ("bf16", 2**-8)])
@@ -131,13 +173,23 @@ def test_a_session_that_is_not_a_number_spoils_no_other(
 
 
 @halves
-def test_several_threads_change_no_bit(half: type[nn.Module]) -> None:
-    ours, threads = packed(seanet(half), "fp32"), torch.get_num_threads()
-    x, rows = given(half, 3, 200, seed=1), torch.arange(3)
+@pytest.mark.parametrize("precision", ["fp32", "int8", "bf16"])
+@pytest.mark.parametrize("sessions", [1, 2, 5])
+def test_several_threads_change_no_bit(
+    half: type[nn.Module], precision: Precision, sessions: int
+) -> None:
+    ours, threads = packed(seanet(half), precision), torch.get_num_threads()
+    x, rows = given(half, sessions, 200, seed=1), torch.arange(sessions)
     try:
         torch.set_num_threads(1)
-        one = ours(x, ConvState(3, ours), rows)
+        one = ours(x, ConvState(sessions, ours), rows)
         torch.set_num_threads(3)
-        assert torch.equal(ours(x, ConvState(3, ours), rows), one)
+        assert torch.equal(ours(x, ConvState(sessions, ours), rows), one)
     finally:
         torch.set_num_threads(threads)
+
+
+def test_what_is_no_whole_number_of_latents_is_refused() -> None:
+    ours = packed(seanet(SeanetEncoder), "fp32")
+    with pytest.raises(AssertionError):
+        ours(given(SeanetEncoder, 1, 2, 1)[:, :-1], ConvState(1, ours), torch.tensor([0]))

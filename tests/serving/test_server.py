@@ -1,11 +1,12 @@
 """A server's life over a real socket, with the LM's contract and a servicer that obeys the test."""
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +27,13 @@ class Config(ServiceConfig):
     port: int = 0
     metrics_port: int = 0
     drain_s: float = 5.0
+
+
+@pytest.fixture(autouse=True)
+def thawed() -> Iterator[None]:
+    """Leaves no garbage behind that is not looked for."""
+    yield
+    gc.unfreeze()
 
 
 class ObedientLm(lm_pb2_grpc.LmServiceServicer):
@@ -185,6 +193,15 @@ async def test_a_lame_duck_is_not_ready_and_still_takes_calls() -> None:
         assert await health_of(channel, "ready") == "NOT_SERVING"
         assert (await model_info(channel)).slots == 3
         draining.cancel()
+
+
+async def test_what_is_there_when_serving_begins_is_not_gone_through_for_garbage() -> None:
+    loaded: list[object] = []
+    async with serve(ObedientLm()) as (server, _):
+        running = asyncio.create_task(server.run_until_signal())
+        await asyncio.sleep(0)
+        assert not any(found is loaded for found in gc.get_objects())
+        running.cancel()
 
 
 async def test_a_second_signal_ends_open_calls_at_once() -> None:

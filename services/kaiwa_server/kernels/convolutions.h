@@ -36,16 +36,15 @@ class Convolutions {
   void operator()(const float* x, float* y, int threads) const {
     const int batch = sessions_.batch;
     Buffers& all = buffers<0>();
-    Section section{0, 0, room(all.inputs[0], batch * taken_in(0) + SLACK), nullptr, nullptr, nullptr, y};
+    Section section{0, 0, room(all.inputs[0], batch * taken_in(0)), nullptr, nullptr, nullptr, y};
     copy(x, batch * taken_in(0), section.in);
     for (int turn = 1; section.to < count_; turn = 1 - turn) {
       section.from = section.to;
       const bool together = batch == 1 || goes_together(section.from);
       while (section.to < count_ && (batch == 1 || goes_together(section.to) == together)) section.to++;
-      if (section.to < count_) {
-        section.next = room(all.inputs[turn], batch * taken_in(section.to) + SLACK);
-        section.kept_next = room(all.kept[turn], batch * put_out(section.to - 1));
-      }
+      const int last = section.to - 1;
+      section.next = section.to < count_ ? room(all.inputs[turn], batch * taken_in(section.to)) : nullptr;
+      section.kept_next = steps_[last].keeps ? room(all.kept[turn], batch * put_out(last)) : nullptr;
       if (together) {
         go_through(section, 0, batch, threads);
       } else {
@@ -62,7 +61,7 @@ class Convolutions {
  private:
   // Past the end of what is read in bf16 there are zeros.
   static constexpr int SLACK = DEPTH;
-  // More windows of a session than these are multiplied by themselves.
+  // Fewer windows of each session than these are gathered, to be multiplied together.
   static constexpr int FEW_WINDOWS = 32;
 
   // Steps `from` to `to`: what they take in and have to add, and what they leave to the next section or, being the last,

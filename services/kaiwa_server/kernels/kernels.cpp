@@ -65,7 +65,9 @@ void kaiwa_multiply(const Product* product, const Rows* in, float* y, int thread
 void kaiwa_convolve(const Convolution* steps, int count, const Sessions* sessions, const float* x,
                     int64_t length, float* y, int threads) {
 #ifdef __AVX512BF16__
-  if (steps->product.precision == BF16)
+  // An only output has its weights in fp32 always.
+  const auto in_bf16 = [](const Convolution& step) { return step.product.precision == BF16; };
+  if (std::any_of(steps, steps + count, in_bf16))
     return Convolutions<Bf16>(steps, count, *sessions, length)(x, y, threads);
 #endif
   Convolutions<float>(steps, count, *sessions, length)(x, y, threads);

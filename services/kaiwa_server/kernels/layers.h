@@ -159,7 +159,8 @@ static void add_up(const Queries& given, const Ring<Number>& ring, const float* 
       if (part * LANES % A_LINE == 0) fetch_ahead(value + part * LANES);
       const Floats channels = load(value + part * LANES);
       for (int query = 0; query < QUERIES; query++)
-        seen[query][part] += given.weights[query * given.weights_apart + i] * channels;
+        seen[query][part] =
+            fused(all(given.weights[query * given.weights_apart + i]), channels, seen[query][part]);
     }
   for (int query = 0; query < QUERIES; query++)
     for (int part = 0; part < PARTS; part++)

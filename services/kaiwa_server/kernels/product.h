@@ -36,7 +36,8 @@ struct Product {
 constexpr int DEPTH = 32, ROWS_PAST = 32;
 
 // Rows of inputs in memory: `count` in each batch, `stride` inputs from one to the next. Those in bf16 are
-// read past their ends: after the inputs of a row come DEPTH that are finite, after the last row memory for ROWS_PAST more.
+// read past their ends, up to DEPTH inputs after a row's, which are multiplied with zeros and must be no other session's, and up
+// to ROWS_PAST rows after the last.
 template <class Input>
 struct RowsOf {
   const Input* x;
@@ -60,7 +61,7 @@ struct WideWeights {
   typedef float Input;
   static constexpr int TOGETHER = 1;
   KAIWA_INLINE Floats add(Floats sum, Floats weights, const float* input) {
-    return sum + weights * all(*input);
+    return fused(weights, all(*input), sum);
   }
 };
 
@@ -81,7 +82,7 @@ struct Int8Weights : WideWeights {
   }
 };
 
-// What becomes of the sums of a row. A copy of one's own stays in registers.
+// What becomes of the sums of a row.
 template <class Input>
 class Finish {
  public:

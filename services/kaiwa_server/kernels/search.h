@@ -35,10 +35,10 @@ static int64_t place_of_largest(const float* numbers, int64_t count) {
 // rest [rows, D] -> tokens [rows, count]; of the rest stays what the last entry leaves over.
 static void search(const Searched* codebooks, int count, float* rest, int rows, int64_t* tokens,
                    int threads) {
-  const int64_t dim = codebooks->scores.inputs;
   std::vector<float> scores;
   for (int codebook = 0; codebook < count; codebook++) {
     const auto& [product, entries] = codebooks[codebook];
+    const int64_t dim = product.inputs;
     scores.resize(rows * product.outputs);
     multiply(product, Rows{rest, 0, dim, 1, rows}, {scores.data(), nullptr, nullptr}, threads);
     for (int row = 0; row < rows; row++) {

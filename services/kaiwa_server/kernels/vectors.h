@@ -78,6 +78,15 @@ KAIWA_INLINE void narrow(float value, Bf16* to) {
 
 KAIWA_INLINE void narrow(float value, float* to) { *to = value; }
 
+// a b + c, rounded once. What is not said to be fused is not: a compiler's choice would depend on what is around it.
+KAIWA_INLINE Floats fused(Floats a, Floats b, Floats c) {
+#ifdef __AVX512F__
+  return (Floats)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#else
+  return (Floats)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#endif
+}
+
 KAIWA_INLINE Floats all(float value) { return value - Floats{}; }
 
 // The sum of the lanes, in halves.
@@ -120,14 +129,15 @@ KAIWA_INLINE Floats scaled(Floats x, Floats n) {
 KAIWA_INLINE Floats exp(Floats x) {
   x = most(all(-87.0f), least(all(88.0f), x));
   const Floats n = rounded(x * 1.44269504f);
-  const Floats r = (x - n * 0.693359375f) + n * 2.12194440e-4f;  // ln 2 in two parts
-  Floats p = r * (1.0f / 5040) + 1.0f / 720;
-  p = p * r + 1.0f / 120;
-  p = p * r + 1.0f / 24;
-  p = p * r + 1.0f / 6;
-  p = p * r + 0.5f;
-  p = p * r + 1.0f;
-  p = p * r + 1.0f;
+  // ln 2 in two parts
+  const Floats r = fused(n, all(2.12194440e-4f), fused(n, all(-0.693359375f), x));
+  Floats p = fused(r, all(1.0f / 5040), all(1.0f / 720));
+  p = fused(p, r, all(1.0f / 120));
+  p = fused(p, r, all(1.0f / 24));
+  p = fused(p, r, all(1.0f / 6));
+  p = fused(p, r, all(0.5f));
+  p = fused(p, r, all(1.0f));
+  p = fused(p, r, all(1.0f));
   return scaled(p, n);
 }
 
@@ -146,10 +156,10 @@ KAIWA_INLINE void store_elu(Bf16* to, Floats x) {
   const Floats turns = most(all(-100.0f), x * 1.44269504f);
   const Floats n = rounded(turns);
   const Floats r = turns - n;
-  Floats p = r * 0.00961813f + 0.05550411f;
-  p = p * r + 0.24022651f;
-  p = p * r + 0.69314718f;
-  p = p * r + 1.0f;
+  Floats p = fused(r, all(0.00961813f), all(0.05550411f));
+  p = fused(p, r, all(0.24022651f));
+  p = fused(p, r, all(0.69314718f));
+  p = fused(p, r, all(1.0f));
   store(to, x > 0.0f ? x : scaled(p, n) - 1.0f);
 }
 #endif
@@ -158,10 +168,10 @@ KAIWA_INLINE void store_elu(Bf16* to, Floats x) {
 KAIWA_INLINE Floats gelu(Floats x) {
   const Floats z = (x < 0.0f ? -x : x) * 0.70710678f;
   const Floats t = 1.0f / (1.0f + 0.3275911f * z);
-  Floats p = t * 1.061405429f - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
+  Floats p = fused(t, all(1.061405429f), all(-1.453152027f));
+  p = fused(p, t, all(1.421413741f));
+  p = fused(p, t, all(-0.284496736f));
+  p = fused(p, t, all(0.254829592f));
   const Floats erf = 1.0f - p * t * exp(-z * z);
   return 0.5f * x * (1.0f + (x < 0.0f ? -erf : erf));
 }
@@ -170,7 +180,7 @@ template <typename Number>
 KAIWA_INLINE float dot(const float* a, const Number* b, int count) {
   Floats sums{};
   int i = 0;
-  for (; i + LANES <= count; i += LANES) sums += load(a + i) * load(b + i);
+  for (; i + LANES <= count; i += LANES) sums = fused(load(a + i), load(b + i), sums);
   float rest = 0.0f;
   for (; i < count; i++) rest += a[i] * wide(b[i]);
   return sum(sums) + rest;
@@ -205,7 +215,8 @@ KAIWA_INLINE Floats dots(const float* a, const Number* b, int count) {
 #pragma GCC unroll 16
   for (int row = 0; row < LANES; row++) {
     sums[row] = Floats{};
-    for (int i = 0; i < whole; i += LANES) sums[row] += load(a + i) * load(b + row * count + i);
+    for (int i = 0; i < whole; i += LANES)
+      sums[row] = fused(load(a + i), load(b + row * count + i), sums[row]);
   }
 #pragma GCC unroll 8
   for (int row = 0; row < LANES / 2; row++)

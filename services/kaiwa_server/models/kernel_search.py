@@ -21,11 +21,12 @@ class KernelSearch:
     def __init__(self, entries: Sequence[Tensor], half_norms: Sequence[Tensor]) -> None:
         # |x - e|^2 = |x|^2 - 2 (x . e - |e|^2 / 2), and |x|^2 is the same for every entry.
         scores = [KernelProduct(e, -norms) for e, norms in zip(entries, half_norms, strict=True)]
-        self._alive = scores, entries
+        tables = [table.float().contiguous() for table in entries]
+        self._alive = scores, tables
         self._codebooks = (library.Searched * len(entries))(
             *[
-                library.Searched(product.struct, e.data_ptr())
-                for product, e in zip(scores, entries, strict=True)
+                library.Searched(product.struct, table.data_ptr())
+                for product, table in zip(scores, tables, strict=True)
             ]
         )
 

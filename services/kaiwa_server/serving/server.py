@@ -6,6 +6,7 @@ call is answered UNAVAILABLE at once.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -121,7 +122,13 @@ class GrpcServer:
             await self._health.set(name, _SERVING if ready else _NOT_SERVING)
 
     async def run_until_signal(self) -> None:
-        """Serves until SIGTERM or SIGINT, then drains; a second signal ends open calls at once."""
+        """Serves until SIGTERM or SIGINT, then drains; a second signal ends open calls at once.
+
+        What there is by now stays: it is never again gone through for garbage, since with torch
+        that takes longer than a frame, and everything waits meanwhile.
+        """
+        gc.collect()
+        gc.freeze()
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in STOP_SIGNALS:
