@@ -27,7 +27,7 @@ CONFIG = SeanetConfig(dimension=40, n_filters=6, ratios=(4, 3, 2))
 WIDE = SeanetConfig(dimension=40, n_filters=12, ratios=(2,))
 """A session alone has little even at the rate of samples."""
 
-FEW_TIMES, CHANNELS = 35, 256
+FEW_TIMES, CHANNELS = 35, 250
 """So many weights that all sessions go together, and each has more times than are gathered."""
 
 SLOTS = 7
@@ -110,9 +110,10 @@ def test_sessions_that_go_together_with_many_times_each_do_so_too(
         expected, found = exact(x, states[0], rows), ours(x, states[1], rows)
         assert (found - expected).norm() <= tolerance * expected.norm()
         assert torch.equal(ours(x[1:2], states[2], rows[1:2])[0], found[1])
-    x[1, 0] = torch.nan
-    spoilt = ours(x, states[1], rows).isnan().flatten(1).any(dim=1)
-    assert spoilt.tolist() == [False, True, False]
+    x[1] = torch.nan
+    for _ in range(2):
+        spoilt = ours(x, states[1], rows).isnan().flatten(1).any(dim=1)
+        assert spoilt.tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
