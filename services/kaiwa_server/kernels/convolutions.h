@@ -35,7 +35,7 @@ class Convolutions {
   // x [batch, T, C] -> y [batch, T', C'].
   void operator()(const float* x, float* y, int threads) const {
     const int batch = sessions_.batch;
-    Buffers& all = buffers<0>();
+    Between& all = own<Between>();
     Section section{0, 0, room(all.inputs[0], batch * taken_in(0)), nullptr, nullptr, nullptr, y};
     copy(x, batch * taken_in(0), section.in);
     for (int turn = 1; section.to < count_; turn = 1 - turn) {
@@ -74,17 +74,23 @@ class Convolutions {
     float *kept_next, *y;
   };
 
-  // Memory that stays with its thread: what is taken in, in turns, that with tails, windows side by side, what is kept.
-  struct Buffers {
-    std::vector<Input> inputs[2], tailed, gathered;
+  // What lies between sections, in turns: what is taken in, and what is kept.
+  struct Between {
+    std::vector<Input> inputs[2];
     std::vector<float> kept[2];
   };
 
-  // Of whole sections, or of the steps of one.
-  template <int LEVEL>
-  static Buffers& buffers() {
-    thread_local Buffers own;
-    return own;
+  // What lies between the steps of a section: what is taken in, in turns, that with tails, windows side by side, what is kept.
+  struct Within {
+    std::vector<Input> inputs[2], tailed, gathered;
+    std::vector<float> kept;
+  };
+
+  // Memory that stays with its thread.
+  template <class Buffers>
+  static Buffers& own() {
+    thread_local Buffers buffers;
+    return buffers;
   }
 
   template <class Number>
@@ -127,37 +133,37 @@ class Convolutions {
   }
 
   void go_through(const Section& section, int first, int batch, int threads) const {
-    Buffers& own = buffers<1>();
+    Within& here = own<Within>();
     Input* in = section.in;
     if (batch == 1) {
-      in = room_for(own, section.from, 1);
+      in = room_for(here, section.from, 1);
       std::copy_n(section.in, taken_in(section.from), in);
     }
     for (int i = section.from; i < section.to; i++) {
       const bool last = i + 1 == section.to;
       Results<Input> results{};
       if (steps_[i].keeps)
-        results.y = last ? section.kept_next : room(own.kept[0], batch * put_out(i));
-      if (adds(i)) results.plus = i - 2 < section.from ? section.kept : own.kept[0].data();
+        results.y = last ? section.kept_next : room(here.kept, batch * put_out(i));
+      if (adds(i)) results.plus = i - 2 < section.from ? section.kept : here.kept.data();
       if (i + 1 == count_)
         results.y = section.y;
       else
-        results.next = last ? section.next : room_for(own, i + 1, batch);
-      multiply(steps_[i].product, rows(own, i, first, batch, in), results, threads);
+        results.next = last ? section.next : room_for(here, i + 1, batch);
+      multiply(steps_[i].product, rows(here, i, first, batch, in), results, threads);
       in = results.next;
     }
   }
 
   // Where step i takes in from: there is room for a tail in front, and behind for what is read past the end.
-  Input* room_for(Buffers& own, int i, int batch) const {
-    return room(own.inputs[i % 2], tail(i) + batch * taken_in(i) + past(i)) + tail(i);
+  Input* room_for(Within& here, int i, int batch) const {
+    return room(here.inputs[i % 2], tail(i) + batch * taken_in(i) + past(i)) + tail(i);
   }
 
   int64_t past(int i) const {
     return (int64_t)(ROWS_PAST * steps_[i].stride + steps_[i].kernel) * steps_[i].channels + SLACK;
   }
 
-  RowsOf<Input> rows(Buffers& own, int i, int first, int batch, Input* in) const {
+  RowsOf<Input> rows(Within& here, int i, int first, int batch, Input* in) const {
     const Convolution& step = steps_[i];
     const int64_t advance = (int64_t)step.stride * step.channels;
     const int count = windows(i);
@@ -166,7 +172,7 @@ class Convolutions {
       return {in - tail(i), 0, advance, 1, count};
     }
     const int64_t apart = tail(i) + taken_in(i) + SLACK, inputs = step.product.inputs;
-    Input* tailed = room(own.tailed, batch * apart + past(i));
+    Input* tailed = room(here.tailed, batch * apart + past(i));
     for (int session = 0; session < batch; session++) {
       Input* begin = tailed + session * apart;
       std::copy_n(in + session * taken_in(i), taken_in(i), begin + tail(i));
@@ -175,7 +181,7 @@ class Convolutions {
     if (count >= FEW_WINDOWS) return {tailed, apart, advance, batch, count};
     // Side by side, an odd number of lines apart, or they would lie at the same place of the cache.
     const int64_t line = (inputs + DEPTH - 1) / DEPTH | 1, stride = line * DEPTH;
-    Input* gathered = room(own.gathered, (batch * count + ROWS_PAST) * stride);
+    Input* gathered = room(here.gathered, (batch * count + ROWS_PAST) * stride);
     for (int64_t row = 0; row < batch * count; row++) {
       Input* end = std::copy_n(tailed + row / count * apart + row % count * advance, inputs,
                                gathered + row * stride);
