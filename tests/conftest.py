@@ -3,11 +3,16 @@ from collections.abc import Iterator
 
 import pytest
 from stack_process import Stack, running_stack
+from triton_tests import interpret_on_cpu
 
 
 def pytest_configure() -> None:
-    """Lets what the tests start hear Ctrl-C, which the background job of a shell ignores."""
+    """Before any test is collected.
+
+    What the tests start shall hear Ctrl-C, which the background job of a shell ignores.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    interpret_on_cpu()
 
 
 @pytest.fixture(scope="session")
