@@ -42,9 +42,9 @@ FULL = Effort(
     judged_frames=250,
     codec_sessions=(1, 4, 8, 16),
     lm_sessions={"small": (1, 4, 8), "middle": (1, 8)},
-    stack_sessions=(1, 2, 4, 8, 12, 16),
-    gateway_sessions=(1, 8, 16, 32, 48, 64),
-    talk_s=30.0,
+    stack_sessions=(1, 4, 8, 12),
+    gateway_sessions=(1, 16, 32, 48),
+    talk_s=120.0,
 )
 
 QUICK = Effort(
