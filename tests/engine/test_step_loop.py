@@ -252,3 +252,73 @@ def test_stop_ends_the_thread_while_inputs_wait(stepper: CountingStepper) -> Non
     stepper.let_through(100)
     loop.stop()
     assert len(stepper.batches) <= 3
+
+
+@pytest.fixture
+def gathering(stepper: CountingStepper) -> Iterator[StepLoop[int, int, int]]:
+    """A loop that waits for hours, but for a bound that a test may set."""
+    loop = StepLoop(stepper, name="gathering", gather_s=3600.0)
+    loop.start()
+    stepper.let_through(100)
+    yield loop
+    loop.stop()
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaiwa_server.engine.step_loop.MAX_INTERVAL_S", 3600.0)
+
+
+@pytest.mark.usefixtures("patience")
+def test_one_session_alone_waits_for_nobody(gathering: StepLoop[int, int, int]) -> None:
+    session = Session(gathering)
+    for total in (1, 2, 3):
+        session.push(1)
+        assert session.next() == total
+
+
+@pytest.mark.usefixtures("patience")
+def test_inputs_gather_until_every_session_has_one(
+    gathering: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    first, second, third = (Session(gathering) for _ in range(3))
+    first.push(1)
+    assert first.next() == 1  # nothing was stepped before it
+    first.push(1)
+    second.push(2)
+    third.push(3)
+    assert [first.next(), second.next(), third.next()] == [2, 2, 3]
+    assert stepper.batches == [{0}, {0, 1, 2}]
+
+
+@pytest.mark.usefixtures("patience")
+def test_a_session_that_leaves_is_waited_for_no_longer(
+    gathering: StepLoop[int, int, int], stepper: CountingStepper
+) -> None:
+    stayer, leaver = Session(gathering), Session(gathering)
+    stayer.push(1)
+    assert stayer.next() == 1
+    stayer.push(1)
+    leaver.held.close()
+    assert stayer.next() == 2
+    assert stepper.batches == [{0}, {0}]
+
+
+def test_however_many_sessions_there_are_none_is_waited_for_longer_than_the_bound(
+    gathering: StepLoop[int, int, int],
+) -> None:
+    sayer, _silent, _other = (Session(gathering) for _ in range(3))
+    sayer.push(1, 1, 1)
+    assert [sayer.next() for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.usefixtures("patience")
+def test_a_loop_that_lets_inputs_gather_stops_at_once(
+    gathering: StepLoop[int, int, int],
+) -> None:
+    sayer, _silent = Session(gathering), Session(gathering)
+    sayer.push(1)
+    assert sayer.next() == 1
+    sayer.push(1)
+    gathering.stop()
+    assert sayer.heard_nothing

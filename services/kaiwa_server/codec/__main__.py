@@ -62,7 +62,12 @@ async def serve(config: CodecServiceConfig) -> None:
         loaded = await asyncio.to_thread(load, config)
         if loaded.capacity:
             metrics.measured(loaded.capacity.p99_s)
-        encoder = StepLoop(loaded.encoder, name="encoder", on_step=metrics.on_step("encoder"))
+        encoder = StepLoop(
+            loaded.encoder,
+            name="encoder",
+            on_step=metrics.on_step("encoder"),
+            gather_s=config.gather_ms / 1000,
+        )
         decoder = StepLoop(loaded.decoder, name="decoder", on_step=metrics.on_step("decoder"))
         for name, loop in (("encoder", encoder), ("decoder", decoder)):
             metrics.watch(name, loop)

@@ -18,6 +18,8 @@ from kaiwa_server.stack.processes import ServiceFailed, ServiceProcess, ServiceS
 _STOP_PATIENCE_S = 10.0
 # Where slots are measured. A frame goes through both models, one after the other on the same cores.
 _STEP_BUDGET_MS = 32
+# For each session: frames are encoded together, and all services share the processors.
+_GATHER_MS = 0.6
 # By how much longer the services behind the gateway bear to hear nothing than it does itself.
 _MORE_SILENCE_S = 15.0
 
@@ -129,7 +131,13 @@ def specs(config: StackConfig) -> list[ServiceSpec]:
 
     return [
         spec("lm", config.lm_port, lm_metrics, *engine),
-        spec("codec", config.codec_port, codec_metrics, *engine, "--lm", lm),
+        spec(
+            "codec",
+            config.codec_port,
+            codec_metrics,
+            *engine,
+            *("--lm", lm, "--gather-ms", str(_GATHER_MS)),
+        ),
         spec(
             "gateway",
             config.gateway_port,
