@@ -7,10 +7,8 @@ from triton_tests import interpret_on_cpu
 
 
 def pytest_configure() -> None:
-    """Before any test is collected.
-
-    What the tests start shall hear Ctrl-C, which the background job of a shell ignores.
-    """
+    """Settles what has to be so before any test is collected."""
+    # What the tests start is to hear Ctrl-C, which the background job of a shell ignores.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     interpret_on_cpu()
 

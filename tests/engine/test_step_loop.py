@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -254,6 +255,18 @@ def test_stop_ends_the_thread_while_inputs_wait(stepper: CountingStepper) -> Non
     assert len(stepper.batches) <= 3
 
 
+class SeenInputs(deque[int]):
+    """Inputs that tell when the loop has seen that there are some."""
+
+    def __init__(self) -> None:
+        self.seen = threading.Semaphore(0)
+
+    def __bool__(self) -> bool:
+        if len(self):
+            self.seen.release()
+        return bool(len(self))
+
+
 @pytest.fixture
 def gathering(stepper: CountingStepper) -> Iterator[StepLoop[int, int, int]]:
     """A loop that waits for hours, but for a bound that a test may set."""
@@ -296,11 +309,12 @@ def test_a_session_that_leaves_is_waited_for_no_longer(
     gathering: StepLoop[int, int, int], stepper: CountingStepper
 ) -> None:
     stayer, leaver = Session(gathering), Session(gathering)
-    stayer.push(1)
-    assert stayer.next() == 1
-    stayer.push(1)
+    stayer.held.inputs = inputs = SeenInputs()
+    for _ in range(2):
+        stayer.push(1)
+        assert inputs.seen.acquire(timeout=WAIT_S)
     leaver.held.close()
-    assert stayer.next() == 2
+    assert [stayer.next(), stayer.next()] == [1, 2]
     assert stepper.batches == [{0}, {0}]
 
 
@@ -314,11 +328,14 @@ def test_however_many_sessions_there_are_none_is_waited_for_longer_than_the_boun
 
 @pytest.mark.usefixtures("patience")
 def test_a_loop_that_lets_inputs_gather_stops_at_once(
-    gathering: StepLoop[int, int, int],
+    gathering: StepLoop[int, int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     sayer, _silent = Session(gathering), Session(gathering)
-    sayer.push(1)
+    sayer.held.inputs = inputs = SeenInputs()
+    for _ in range(2):
+        sayer.push(1)
+        assert inputs.seen.acquire(timeout=WAIT_S)
     assert sayer.next() == 1
-    sayer.push(1)
     gathering.stop()
     assert sayer.heard_nothing
+    assert not caplog.records  # it would say that the thread was left behind
