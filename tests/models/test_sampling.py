@@ -2,12 +2,23 @@
 
 import pytest
 import torch
+from kaiwa_server.kernels.library import available
+from kaiwa_server.models import sampling
 from kaiwa_server.models.sampling import SamplingRows, sample
 from torch import Tensor
 
 LOGITS = torch.tensor([0.5, 3.0, -1.0, 2.0, 1.0])
 LIKELIEST_FIRST = [1, 3, 4, 0, 2]
 JUST_BELOW_1 = 1 - 2.0**-24
+
+
+@pytest.fixture(params=["kernels", "torch"], autouse=True)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draws by the kernels, and as where there are none."""
+    if request.param == "torch":
+        monkeypatch.setattr(sampling, "available", lambda: False)
+    elif not available():
+        pytest.skip("no kernels for this processor")
 
 
 def draw(logits: Tensor, temperature: float, top_k: int, uniform: float) -> int:
@@ -52,6 +63,14 @@ def test_a_token_without_a_chance_is_not_drawn() -> None:
     logits = torch.tensor([0.0, -torch.inf, 0.0])
     drawn = {draw(logits, 1.0, 3, uniform) for uniform in (0.0, 0.3, 0.5, 0.7, JUST_BELOW_1)}
     assert drawn == {0, 2}
+
+
+@pytest.mark.parametrize("logit", [0.0, torch.inf, -torch.inf, torch.nan])
+def test_of_any_logits_one_of_the_tokens_is_drawn(logit: float) -> None:
+    logits = torch.full((20,), logit)
+    assert 0 <= draw(logits, 1.0, 5, 0.7) < 20
+    logits[::3] = 1.0
+    assert 0 <= draw(logits, 1.0, 5, 0.7) < 20
 
 
 def test_each_row_has_its_own_settings_and_does_not_depend_on_its_neighbours() -> None:

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "convolutions.h"
+#include "draw.h"
 #include "layers.h"
 #include "search.h"
 
@@ -98,6 +99,10 @@ void kaiwa_codebook(const Codebook* codebook, const Rings* rings, const float* h
   go_through(codebook->stack, *rings, x.data(), places, nullptr, threads);
   const Rows seen{x.data(), 0, dim, 1, rows};
   multiply(codebook->head, seen, {logits, nullptr, nullptr}, threads);
+}
+
+void kaiwa_draw(const Draws* draws, const float* logits, int rows, int64_t size, int64_t* tokens) {
+  draw(*draws, logits, rows, size, tokens);
 }
 
 }  // extern "C"

@@ -138,6 +138,17 @@ class Codebook(ctypes.Structure):
     )
 
 
+class Draws(ctypes.Structure):
+    """How each row of logits is drawn from."""
+
+    _fields_ = (
+        ("temperatures", c_void_p),  # [rows]
+        ("top_k", c_void_p),  # [rows], int64
+        ("uniforms", c_void_p),  # [rows]
+        ("apart", c_int64),  # from one uniform to the next
+    )
+
+
 @functools.cache
 def available() -> bool:
     """Whether the kernels were built for this processor."""
@@ -241,8 +252,15 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
         c_void_p,  # logits [rows, N]
         c_int32,  # threads
     )
+    library.kaiwa_draw.argtypes = (
+        POINTER(Draws),
+        c_void_p,  # logits [rows, V]
+        c_int32,
+        c_int64,
+        c_void_p,  # tokens [rows], int64
+    )
     for name in ("panel", "runs", "bf16_layout"):
         getattr(library, f"kaiwa_{name}").restype = c_int32
-    for name in ("multiply", "convolve", "search", "layers", "codebook"):
+    for name in ("multiply", "convolve", "search", "layers", "codebook", "draw"):
         getattr(library, f"kaiwa_{name}").restype = None
     return library

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kaiwa_server.kernels.library import available
+from kaiwa_server.models import kernel_draw
+
 PARTED = 4
 """Where less than one in so many tokens is drawn from, the others are set aside unsorted."""
 
@@ -54,6 +57,8 @@ def sample(logits: Tensor, temperature: Tensor, top_k: Tensor, uniform: Tensor) 
     """
     _, size = logits.shape
     logits = logits.float()
+    if logits.device.type == "cpu" and available():
+        return kernel_draw.draw(logits, temperature, top_k, uniform)
     greedy = temperature == 0
     count = torch.where(greedy, 1, top_k.clamp(max=size))
     last = count[:, None] - 1  # [B, 1]
