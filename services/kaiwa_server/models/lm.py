@@ -5,9 +5,12 @@ the depformer draws Moshi's audio tokens, one codebook after the other. Paramete
 Kyutai's newer checkpoints.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from kaiwa_server.models.delays import DelayLine
@@ -99,6 +102,7 @@ class MoshiLm(nn.Module):
             nn.Linear(depformer_dim, config.codebook_size, bias=False) for _ in codebooks
         )
         self._kernels: Codebooks | None = None
+        self._embeddings: _Joined | None = None
 
     @property
     def device(self) -> torch.device:
@@ -108,6 +112,7 @@ class MoshiLm(nn.Module):
     def pack(self, layout: Layout) -> None:
         """Goes over to packed products, and for the depformer to the kernels if it can."""
         pack_children(self, layout)
+        self._embeddings = _Joined([self.text_emb, *self.emb])
         embeddings = [self.depformer_text_emb, *self.depformer_emb]
         layers = self.depformer.kernel_layers()
         parts = zip(layers, self.depformer_in, embeddings, self.linears, strict=True)
@@ -171,10 +176,12 @@ class MoshiLm(nn.Module):
 
     def _embed(self, tokens: Tensor) -> Tensor:
         """The sum of the streams' embeddings, [B, K] -> [B, 1, D]."""
-        heard = (tokens >= 0)[:, :, None]
-        text, *audio = tokens.clamp(min=0).unbind(dim=1)
-        embedded = [emb(stream) for emb, stream in zip(self.emb, audio, strict=True)]
-        streams = torch.stack((self.text_emb(text), *embedded), dim=1)  # [B, K, D]
+        heard, tokens = (tokens >= 0)[:, :, None], tokens.clamp(min=0)
+        if self._embeddings is not None:
+            streams = self._embeddings(tokens)
+        else:
+            embedded = zip((self.text_emb, *self.emb), tokens.unbind(dim=1), strict=True)
+            streams = torch.stack([emb(stream) for emb, stream in embedded], dim=1)  # [B, K, D]
         return (streams * heard).sum(dim=1, keepdim=True)
 
     def _speak(
@@ -203,3 +210,20 @@ class MoshiLm(nn.Module):
         x = self.depformer_in[codebook](hidden) + embedding(token)[:, None]
         logits: Tensor = self.linears[codebook](self.depformer(x, codebook, cache))[:, 0]
         return logits
+
+
+class _Joined:
+    """Embeddings as one table, so that all streams are looked up at once; their weights are in it
+    from then on."""
+
+    def __init__(self, embeddings: Sequence[nn.Module]) -> None:
+        weights = [embedding.get_parameter("weight") for embedding in embeddings]
+        sizes = [len(weight) for weight in weights]
+        self._table = torch.cat([weight.detach() for weight in weights])
+        self._starts = torch.tensor([0, *accumulate(sizes[:-1])])
+        for weight, part in zip(weights, torch.split(self._table, sizes), strict=True):
+            weight.data = part
+
+    def __call__(self, tokens: Tensor) -> Tensor:
+        """Tokens [B, K], of a stream for each embedding -> [B, K, D]."""
+        return F.embedding(tokens + self._starts, self._table)
