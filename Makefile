@@ -74,7 +74,7 @@ setup-training: ## Make .venv with what training the small model needs, and the 
 	@scripts/setup.sh training
 
 .PHONY: demo-model
-demo-model: setup-training ## Train the small model from nothing into build/demo-model (three hours or so; resumes)
+demo-model: setup-training ## Train the small model from nothing into build/demo-model (three and a half hours or so; resumes)
 	@$(BIN)/python -m kaiwa_training
 
 .PHONY: judge-model

@@ -26,7 +26,8 @@ QUESTION_SHARDS = 50
 DESCRIPTION = """\
 Trains the small Moshi that comes with Kaiwa: makes the voices, trains the codec's encoder, then,
 side by side, its decoder and the LM, and writes the model in Kyutai's layout to FOLDER/model.
-It takes three hours or so on two CPU cores. Ctrl-C stops it; the same command goes on where it was.
+It takes three and a half hours or so on two CPU cores. Ctrl-C stops it; the same command goes on
+where it was.
 """
 
 

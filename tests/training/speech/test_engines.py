@@ -7,11 +7,14 @@ import pytest
 from kaiwa_training.speech.espeak import Espeak, EspeakMissing
 from kaiwa_training.speech.festival import Festival, FestivalMissing
 from kaiwa_training.speech.flite import Flite, FliteMissing
+from kaiwa_training.speech.neural import Neural
 from kaiwa_training.speech.phones import PHONES, SILENCE, UNKNOWN
 from kaiwa_training.speech.pico import Pico
 from kaiwa_training.speech.speech import SAMPLE_RATE_HZ, Engine, Speech, Utterance, Voice
 from kaiwa_training.speech.voices import (
+    HEART,
     HELD_OUT_VOICES,
+    KOKORO_VOICES,
     MOSHI,
     PICO_VOICES,
     TRAINING_VOICES,
@@ -27,12 +30,20 @@ VOICES = (
     Voice("festival", "kal_diphone", pitch_hz=105.0),
     *VOICES_ABROAD,
     *PICO_VOICES,
+    HEART,
+    *KOKORO_VOICES[:2],
     MOSHI,
 )
 # Moshi speaks at its own rate, and Pico's silences stay as they are.
 RATED_VOICES = [voice for voice in VOICES if voice not in (MOSHI, *PICO_VOICES)]
 NOISY_PAUSES = ("czech_ph", "hy_fi_mv_diphone")  # whose recordings hiss
-ENGINES = {"espeak": Espeak, "flite": Flite, "festival": Festival, "pico": Pico}
+ENGINES = {
+    "espeak": Espeak,
+    "flite": Flite,
+    "festival": Festival,
+    "pico": Pico,
+    "neural": Neural,
+}
 VOWELS = {phone for phone, name in enumerate(PHONES) if name[0] in "aeiou"}
 
 OneEngine = Callable[[str], Engine]
@@ -139,9 +150,10 @@ def test_picos_loudest_sounds_are_not_cut_off(engine: OneEngine, voice: Voice) -
 
 
 def test_an_unknown_voice_is_an_error(engine: OneEngine) -> None:
-    for name in ("espeak", "flite", "pico"):
+    unknown = [Voice(name, "nobody") for name in ("espeak", "flite", "pico", "neural")]
+    for voice in (*unknown, Voice("neural", f"{KOKORO_VOICES[0].name}+nobody")):
         with pytest.raises(ValueError, match="no voice"):
-            say(engine, Voice(name, "nobody"))
+            say(engine, voice)
 
 
 def test_festival_says_many_texts_in_order(engine: OneEngine) -> None:

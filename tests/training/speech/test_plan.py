@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 from kaiwa_training.speech.plan import ENGINES, NO_INTENT, Kind, PlannedClip, plan_clips
 from kaiwa_training.speech.voices import (
+    HEART,
     HELD_OUT_VOICES,
+    KOKORO_VOICES,
     MOSHI,
     PICO_VOICES,
     TRAINING_VOICES,
@@ -81,7 +83,7 @@ def test_every_engine_is_asked_every_intent(plan: tuple[PlannedClip, ...]) -> No
 
 
 def test_each_engine_says_about_a_third_of_the_questions(plan: tuple[PlannedClip, ...]) -> None:
-    further = {*VOICES_ABROAD, *PICO_VOICES}
+    further = {*VOICES_ABROAD, *PICO_VOICES, HEART, *KOKORO_VOICES}
     questions = [
         clip for clip in of(plan, Kind.TRAINING_QUESTION) if clip.utterance.voice not in further
     ]
@@ -96,9 +98,16 @@ def test_every_voice_from_abroad_asks_equally_often(plan: tuple[PlannedClip, ...
     assert max(counts) - min(counts) <= 1
 
 
-def test_none_but_english_voices_are_judged(plan: tuple[PlannedClip, ...]) -> None:
+def test_heart_asks_everything_and_kokoro_s_voices_a_third(plan: tuple[PlannedClip, ...]) -> None:
+    voices = Counter(clip.utterance.voice for clip in of(plan, Kind.TRAINING_QUESTION))
+    counts = [voices[voice] for voice in KOKORO_VOICES]
+    assert max(counts) - min(counts) <= 1
+    assert 3 * sum(counts) == pytest.approx(voices[HEART], abs=3)
+
+
+def test_only_voices_of_the_three_engines_are_judged(plan: tuple[PlannedClip, ...]) -> None:
     judged = {clip.utterance.voice for clip in of(plan, *JUDGED, Kind.HELD_OUT_SENTENCE)}
-    assert not judged & {*VOICES_ABROAD, *PICO_VOICES}
+    assert not judged & {*VOICES_ABROAD, *PICO_VOICES, HEART, *KOKORO_VOICES}
 
 
 def test_moshi_says_its_replies_in_order_at_its_own_rate(plan: tuple[PlannedClip, ...]) -> None:

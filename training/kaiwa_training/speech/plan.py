@@ -11,7 +11,9 @@ import numpy as np
 from kaiwa_training.speech.speech import Utterance, Voice
 from kaiwa_training.speech.voices import (
     ESPEAK_TRAINING_VOICES,
+    HEART,
     HELD_OUT_VOICES,
+    KOKORO_VOICES,
     MOSHI,
     OTHER_TRAINING_VOICES,
     PICO_VOICES,
@@ -29,7 +31,7 @@ Voices = Callable[[], Iterator[Voice]]
 NO_INTENT = -1
 ENGINES = ("espeak", "flite", "festival")
 """Those whose English voices are judged, and count equally."""
-_ENGINES_IN_ORDER = (*ENGINES, "pico")
+_ENGINES_IN_ORDER = (*ENGINES, "pico", "neural")
 
 _ESPEAK_RATES = (0.765, 1.235)  # 130 to 210 words a minute
 _ESPEAK_PITCHES = (0.75, 1.3)
@@ -42,9 +44,12 @@ _OTHER_TIMES = (2, (1, 1, 1, 1, 2))
 _SENTENCE_TIMES = (4, (1, 1, 1, 1, 1))
 _FOREIGN_TIMES = 7
 
-# How often it is said by voices from abroad; each of pico's says it once.
+# How often it is said by voices from abroad; each of pico's and heart say it once.
 _QUESTION_TIMES_ABROAD = 4
 _OTHER_TIMES_ABROAD = 3
+_KOKORO_SAYS_ONE_IN = 3
+"""Of the phrasings; it takes half as long to say one as to hear it."""
+
 _EVALUATION_CLIPS_BY_ENGINE = 400
 _EVALUATION_OTHER_SHARE = 0.15
 
@@ -119,6 +124,8 @@ class _Planner:
         self._rng = rng
         self._espeak_voices = self._in_turn(ESPEAK_TRAINING_VOICES)
         self._voices_abroad = cycle(VOICES_ABROAD)
+        silent = [None] * (_KOKORO_SAYS_ONE_IN - 1)
+        self._kokoro_or_none = cycle([part for voice in KOKORO_VOICES for part in (voice, *silent)])
 
     def questions(self) -> Iterator[PlannedClip]:
         yield from self._questions(
@@ -212,7 +219,9 @@ class _Planner:
     def _further_voices(self, times_abroad: int) -> Iterator[Voice]:
         for _ in range(times_abroad):
             yield next(self._voices_abroad)
-        yield from PICO_VOICES
+        yield from (*PICO_VOICES, HEART)
+        if voice := next(self._kokoro_or_none):
+            yield voice
 
     def _in_turn(self, things: Sequence[_T]) -> Iterator[_T]:
         """Gives the things in a random order, again and again."""

@@ -5,6 +5,7 @@ and a corpus must not depend on which process made which clip.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kaiwa_training.speech.clip import make_clip
 from kaiwa_training.speech.espeak import Espeak
 from kaiwa_training.speech.festival import Festival
 from kaiwa_training.speech.flite import Flite
+from kaiwa_training.speech.neural import Neural
 from kaiwa_training.speech.pico import Pico
 from kaiwa_training.speech.plan import PlannedClip
 from kaiwa_training.speech.speech import Engine
@@ -55,11 +57,12 @@ def make_shard(shard: Shard) -> int:
 
 
 def _engine(name: str) -> Engine:
-    engines: dict[str, type[Espeak] | type[Flite] | type[Festival] | type[Pico]] = {
+    engines: dict[str, Callable[[], Engine]] = {
         "espeak": Espeak,
         "flite": Flite,
         "festival": Festival,
         "pico": Pico,
+        "neural": Neural,
     }
     return engines[name]()
 

@@ -1,5 +1,7 @@
 """The voices that are heard in training, and those that are kept for the evaluation."""
 
+from itertools import product
+
 from kaiwa_training.speech.speech import Voice
 
 MOSHI = Voice("festival", "cmu_us_slt_arctic_hts")
@@ -54,6 +56,16 @@ VOICES_ABROAD = (
 )
 
 PICO_VOICES = (Voice("pico", "en-US"), Voice("pico", "en-GB"))
+
+HEART = Voice("neural", "heart")
+
+_KOKORO = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo")
+
+# Kokoro's voices, and throats that nobody has: one part of each with two of each other.
+KOKORO_VOICES = tuple(
+    Voice("neural", one if one == other else f"{one}+{other}+{other}")
+    for one, other in product(_KOKORO, _KOKORO)
+)
 
 # Speakers rms and ked, the variants f4, m7, Alex, belinda and Lee, and the accent of the West
 # Midlands are in no training voice.
