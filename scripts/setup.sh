@@ -96,7 +96,7 @@ command -v c++ >/dev/null || say "Without a C++ compiler steps on a CPU take two
   "To have them fast:  sudo apt-get install -y g++ && touch services/build_kernels.py, and this again"
 has_libopus || need_debian "Opus audio" libopus0
 
-voices=(espeak-ng flite festival festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k
+voices=(espeak-ng flite festival htsengine festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k
   festvox-czech-dita festvox-czech-krb festvox-czech-machac festvox-czech-ph
   festvox-suopuhe-lj festvox-suopuhe-mv festvox-italp16k festvox-itapc16k festvox-hi-nsk)
 if [ "$role" = training ] && ! dpkg -s "${voices[@]}" >/dev/null 2>&1; then

@@ -7,6 +7,7 @@ import pytest
 from kaiwa_training.speech.espeak import Espeak, EspeakMissing
 from kaiwa_training.speech.festival import Festival, FestivalMissing
 from kaiwa_training.speech.flite import Flite, FliteMissing
+from kaiwa_training.speech.hmm import Hmm, HtsEngineMissing
 from kaiwa_training.speech.neural import Neural
 from kaiwa_training.speech.phones import PHONES, SILENCE, UNKNOWN
 from kaiwa_training.speech.pico import Pico
@@ -14,6 +15,7 @@ from kaiwa_training.speech.speech import SAMPLE_RATE_HZ, Engine, Speech, Utteran
 from kaiwa_training.speech.voices import (
     HEART,
     HELD_OUT_VOICES,
+    HMM_VOICES,
     KOKORO_VOICES,
     MOSHI,
     PICO_VOICES,
@@ -32,17 +34,19 @@ VOICES = (
     *PICO_VOICES,
     HEART,
     *KOKORO_VOICES[:2],
+    *HMM_VOICES[1:3],
     MOSHI,
 )
 # Moshi speaks at its own rate, and Pico's silences stay as they are.
 RATED_VOICES = [voice for voice in VOICES if voice not in (MOSHI, *PICO_VOICES)]
 NOISY_PAUSES = ("czech_ph", "hy_fi_mv_diphone")  # whose recordings hiss
-ENGINES = {
+ENGINES: dict[str, Callable[[], Engine]] = {
     "espeak": Espeak,
     "flite": Flite,
     "festival": Festival,
     "pico": Pico,
     "neural": Neural,
+    "hmm": Hmm,
 }
 VOWELS = {phone for phone, name in enumerate(PHONES) if name[0] in "aeiou"}
 
@@ -58,7 +62,7 @@ def engine() -> OneEngine:
         if name not in made:
             try:
                 made[name] = ENGINES[name]()
-            except (EspeakMissing, FliteMissing, FestivalMissing) as error:
+            except (EspeakMissing, FliteMissing, FestivalMissing, HtsEngineMissing) as error:
                 pytest.skip(str(error))
         return made[name]
 
@@ -150,8 +154,9 @@ def test_picos_loudest_sounds_are_not_cut_off(engine: OneEngine, voice: Voice) -
 
 
 def test_an_unknown_voice_is_an_error(engine: OneEngine) -> None:
-    unknown = [Voice(name, "nobody") for name in ("espeak", "flite", "pico", "neural")]
-    for voice in (*unknown, Voice("neural", f"{KOKORO_VOICES[0].name}+nobody")):
+    unknown = [Voice(name, "nobody") for name in ("espeak", "flite", "pico", "neural", "hmm")]
+    between = [Voice("neural", f"{KOKORO_VOICES[0].name}+nobody"), Voice("hmm", "bdl+nobody")]
+    for voice in (*unknown, *between):
         with pytest.raises(ValueError, match="no voice"):
             say(engine, voice)
 

@@ -7,6 +7,7 @@ from kaiwa_training.speech.plan import ENGINES, NO_INTENT, Kind, PlannedClip, pl
 from kaiwa_training.speech.voices import (
     HEART,
     HELD_OUT_VOICES,
+    HMM_VOICES,
     KOKORO_VOICES,
     MOSHI,
     PICO_VOICES,
@@ -83,7 +84,7 @@ def test_every_engine_is_asked_every_intent(plan: tuple[PlannedClip, ...]) -> No
 
 
 def test_each_engine_says_about_a_third_of_the_questions(plan: tuple[PlannedClip, ...]) -> None:
-    further = {*VOICES_ABROAD, *PICO_VOICES, HEART, *KOKORO_VOICES}
+    further = {*VOICES_ABROAD, *PICO_VOICES, HEART, *KOKORO_VOICES, *HMM_VOICES}
     questions = [
         clip for clip in of(plan, Kind.TRAINING_QUESTION) if clip.utterance.voice not in further
     ]
@@ -105,9 +106,17 @@ def test_heart_asks_everything_and_kokoro_s_voices_a_third(plan: tuple[PlannedCl
     assert 3 * sum(counts) == pytest.approx(voices[HEART], abs=3)
 
 
+def test_hmm_voices_ask_everything_twice_and_equally_often(plan: tuple[PlannedClip, ...]) -> None:
+    voices = Counter(clip.utterance.voice for clip in of(plan, Kind.TRAINING_QUESTION))
+    counts = [voices[voice] for voice in HMM_VOICES]
+    assert max(counts) - min(counts) <= 1
+    assert sum(counts) == 2 * voices[HEART]
+
+
 def test_only_voices_of_the_three_engines_are_judged(plan: tuple[PlannedClip, ...]) -> None:
     judged = {clip.utterance.voice for clip in of(plan, *JUDGED, Kind.HELD_OUT_SENTENCE)}
-    assert not judged & {*VOICES_ABROAD, *PICO_VOICES, HEART, *KOKORO_VOICES}
+    further = {*VOICES_ABROAD, *PICO_VOICES, HEART, *KOKORO_VOICES, *HMM_VOICES}
+    assert not judged & further
 
 
 def test_moshi_says_its_replies_in_order_at_its_own_rate(plan: tuple[PlannedClip, ...]) -> None:

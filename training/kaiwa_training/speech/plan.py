@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import cycle
+from itertools import cycle, islice
 from typing import TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from kaiwa_training.speech.voices import (
     ESPEAK_TRAINING_VOICES,
     HEART,
     HELD_OUT_VOICES,
+    HMM_VOICES,
     KOKORO_VOICES,
     MOSHI,
     OTHER_TRAINING_VOICES,
@@ -31,7 +32,7 @@ Voices = Callable[[], Iterator[Voice]]
 NO_INTENT = -1
 ENGINES = ("espeak", "flite", "festival")
 """Those whose English voices are judged, and count equally."""
-_ENGINES_IN_ORDER = (*ENGINES, "pico", "neural")
+_ENGINES_IN_ORDER = (*ENGINES, "pico", "neural", "hmm")
 
 _ESPEAK_RATES = (0.765, 1.235)  # 130 to 210 words a minute
 _ESPEAK_PITCHES = (0.75, 1.3)
@@ -47,6 +48,7 @@ _FOREIGN_TIMES = 7
 # How often it is said by voices from abroad; each of pico's and heart say it once.
 _QUESTION_TIMES_ABROAD = 4
 _OTHER_TIMES_ABROAD = 3
+_HMM_VOICES_SAY_IT = 2
 _KOKORO_SAYS_ONE_IN = 3
 """Of the phrasings; it takes half as long to say one as to hear it."""
 
@@ -98,6 +100,8 @@ def plan_clips(texts: Texts, seed: int, scale: float = 1.0) -> tuple[PlannedClip
         *planner.held_out_sentences(),
         *planner.questions_in_further_voices(),
         *planner.sentences_in_further_voices(),
+        *planner.questions_in_hmm_voices(),
+        *planner.sentences_in_hmm_voices(),
     ]
     kept: list[PlannedClip] = []
     for kind in Kind:
@@ -124,6 +128,7 @@ class _Planner:
         self._rng = rng
         self._espeak_voices = self._in_turn(ESPEAK_TRAINING_VOICES)
         self._voices_abroad = cycle(VOICES_ABROAD)
+        self._hmm_voices = cycle(HMM_VOICES)
         silent = [None] * (_KOKORO_SAYS_ONE_IN - 1)
         self._kokoro_or_none = cycle([part for voice in KOKORO_VOICES for part in (voice, *silent)])
 
@@ -177,6 +182,12 @@ class _Planner:
     def sentences_in_further_voices(self) -> Iterator[PlannedClip]:
         yield from self._sentences(lambda: self._further_voices(_OTHER_TIMES_ABROAD))
 
+    def questions_in_hmm_voices(self) -> Iterator[PlannedClip]:
+        yield from self._questions(self._some_hmm_voices, self._some_hmm_voices)
+
+    def sentences_in_hmm_voices(self) -> Iterator[PlannedClip]:
+        yield from self._sentences(self._some_hmm_voices)
+
     def _questions(self, asking: Voices, asking_other: Voices) -> Iterator[PlannedClip]:
         """Gives every question in the voices that ask it, each in other words."""
         known = [
@@ -222,6 +233,9 @@ class _Planner:
         yield from (*PICO_VOICES, HEART)
         if voice := next(self._kokoro_or_none):
             yield voice
+
+    def _some_hmm_voices(self) -> Iterator[Voice]:
+        return islice(self._hmm_voices, _HMM_VOICES_SAY_IT)
 
     def _in_turn(self, things: Sequence[_T]) -> Iterator[_T]:
         """Gives the things in a random order, again and again."""

@@ -16,6 +16,7 @@ from kaiwa_training.speech.clip import make_clip
 from kaiwa_training.speech.espeak import Espeak
 from kaiwa_training.speech.festival import Festival
 from kaiwa_training.speech.flite import Flite
+from kaiwa_training.speech.hmm import Hmm
 from kaiwa_training.speech.neural import Neural
 from kaiwa_training.speech.pico import Pico
 from kaiwa_training.speech.plan import PlannedClip
@@ -63,6 +64,7 @@ def _engine(name: str) -> Engine:
         "festival": Festival,
         "pico": Pico,
         "neural": Neural,
+        "hmm": Hmm,
     }
     return engines[name]()
 

@@ -57,6 +57,9 @@ VOICES_ABROAD = (
 
 PICO_VOICES = (Voice("pico", "en-US"), Voice("pico", "en-GB"))
 
+# Of CMU ARCTIC's speakers bdl and clb, and what lies between them and slt, who is flite's too.
+HMM_VOICES = tuple(Voice("hmm", name) for name in ("bdl", "clb", "bdl+clb", "bdl+slt", "clb+slt"))
+
 HEART = Voice("neural", "heart")
 
 _KOKORO = ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo")
