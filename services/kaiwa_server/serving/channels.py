@@ -7,6 +7,8 @@ from kaiwa_server.serving.interceptors import REASON_TRAILER
 
 # Measured together with the server's: a frozen machine is noticed within 6 s, idle calls live on.
 _OPTIONS = (
+    # A new channel tries at once, though an old one waits because the same address failed it.
+    ("grpc.use_local_subchannel_pool", 1),
     # A name that stands for several replicas: sessions go to each of them in turn.
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
     ("grpc.keepalive_time_ms", 10_000),
