@@ -22,6 +22,14 @@ class FestivalMissing(RuntimeError):
     """The program festival is not installed."""
 
 
+def need_festival() -> None:
+    """Raises:
+    FestivalMissing: the program is not there.
+    """
+    if shutil.which("festival") is None:
+        raise FestivalMissing("install the Debian package festival and its voices")
+
+
 class Festival:
     """The program festival."""
 
@@ -29,8 +37,7 @@ class Festival:
         """Raises:
         FestivalMissing: the program is not there.
         """
-        if shutil.which("festival") is None:
-            raise FestivalMissing("install the Debian package festival and its voices")
+        need_festival()
 
     def say(self, utterances: Sequence[Utterance]) -> Iterator[Speech]:
         """Gives the speech of each utterance; fastest for many of the same voice in a row.

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kaiwa_training.speech.festival import FestivalMissing
+from kaiwa_training.speech.festival import need_festival
 from kaiwa_training.speech.full_context import NOTHING, Segment, labels
 from kaiwa_training.speech.phones import halves, radio_phones
 from kaiwa_training.speech.speech import Speech, Timed, Utterance, time_words
@@ -48,8 +48,7 @@ class Hmm:
         FestivalMissing: festival, which reads the texts, is not there.
         HtsEngineMissing: hts_engine is not there.
         """
-        if shutil.which("festival") is None:
-            raise FestivalMissing("install the Debian package festival and its voices")
+        need_festival()
         if shutil.which("hts_engine") is None:
             raise HtsEngineMissing("install the Debian package htsengine")
 
@@ -57,6 +56,7 @@ class Hmm:
         """Gives the speech of each utterance.
 
         Raises:
+            RuntimeError: festival ended before the last utterance.
             ValueError: there is no such voice.
         """
         readings = _read([utterance.text for utterance in utterances])
@@ -70,10 +70,15 @@ def _read(texts: Sequence[str]) -> list[_Reading]:
         for name in ("festival.scm", "hmm.scm")
     ]
     script = "\n".join([*parts, *(f'(kaiwa_tell "{text}")' for text in texts)])
-    told = subprocess.run(
+    run = subprocess.run(
         ["festival", "--pipe"], input=script, capture_output=True, text=True, check=True
-    ).stdout
-    return [_reading(part) for part in told.split("done\n")[:-1]]
+    )
+    told = run.stdout.split("done\n")[:-1]
+    if len(told) < len(texts):
+        error = RuntimeError("festival ended before the last utterance")
+        error.add_note(run.stderr[-1000:])
+        raise error
+    return [_reading(part) for part in told]
 
 
 def _reading(told: str) -> _Reading:

